@@ -1,0 +1,268 @@
+"""What a coordinator does: create a campaign, take its stages from draft to closed, see where they stand.
+
+The dashboard and the command line call these functions; both show the errors that they raise.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from annotation_server.services.enrolling import enrol, take_cases
+from db import jobs
+from db.domain.campaign import NEXT_VERB, CampaignDefinition, RoundState, StageState, advance
+from db.domain.errors import InputError, StateError
+from db.domain.provenance import JobKind
+from db.models import Campaign, CampaignCase, Comparison, Job, Round, Stage, now
+from db.record import Record
+from db.repository.cases import find_stage
+from db.repository.finals import settle_round
+from db.repository.plans import drawings, round_plan
+
+SHOWN_KEYS = 10
+"""Case keys that an error message lists before it only counts."""
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """Where a stage stands, without anything that would unblind it."""
+
+    address: str
+    state: StageState
+    round_number: int | None
+    round_state: RoundState | None
+    n_cases: int
+    n_drawn: int
+    n_comparisons: int
+    n_decided: int
+    job: Job | None
+    next_verb: str | None
+
+
+def create_campaign(session: Session, name: str, definition: CampaignDefinition) -> Campaign:
+    """A new campaign with its stages in draft.
+
+    Raises
+    ------
+    InputError
+        If the name is taken, empty or holds a slash.
+    """
+    if not name or "/" in name:
+        msg = f"A campaign cannot be called {name!r}."
+        raise InputError(msg, hint="Use letters, digits and dashes.")
+    if session.scalar(select(Campaign).where(Campaign.name == name)):
+        msg = f"There is a campaign {name!r} already."
+        raise InputError(
+            msg,
+            hint=f"Choose another name, or go on with `overread stage status {name}/I`.",
+        )
+    campaign = Campaign(name=name, definition_json=definition.to_json())
+    campaign.stages = [Stage(name=stage.name, position=i) for i, stage in enumerate(definition.stages)]
+    session.add(campaign)
+    session.flush()
+    return campaign
+
+
+def open_stage(session: Session, address: str, *, n_cases: int | None = None) -> Stage:
+    """Open a stage: fix its films (`enrolling`) and begin its first round.
+
+    Raises
+    ------
+    StateError
+        If the stage is not a draft, or the one before it is not closed, or it would have no case.
+    InputError
+        If there are too few patients for the campaign's folds.
+    """
+    stage = find_stage(session, address)
+    advance(stage.state, StageState.OPEN, stage=address)
+    if stage.position > 0:
+        before = stage.campaign.stages[stage.position - 1]
+        if before.state is not StageState.CLOSED:
+            msg = f"Stage {address} cannot open while {before.address} is {before.state}."
+            raise StateError(msg, hint=f"Next is `overread stage {NEXT_VERB[before.state]} {before.address}`.")
+    enrol(session, stage.campaign)
+    take_cases(session, stage, n_cases)
+    stage.state, stage.opened_at = StageState.OPEN, now()
+    stage.rounds.append(Round(number=1))
+    session.flush()
+    return stage
+
+
+def request_training(record: Record, address: str) -> int:
+    """Enqueue the training of a stage's round; the job's id.
+
+    Where the present round has been read to its end, it is settled and a further round begins.
+
+    Raises
+    ------
+    StateError
+        If the stage is not open, is being trained already, or has comparisons without a verdict.
+    """
+    with record.database.read() as session:
+        stage = _open_stage(session, address)
+        round_ = stage.rounds[-1]
+        _refuse_running(session, stage, round_)
+        if again := round_.state is RoundState.READING:
+            _refuse_open_comparisons(session, stage, verb="trained again")
+        round_id = round_.id
+    if again:
+        settle_round(record, round_id)
+    with record.database.write() as session:
+        stage = _open_stage(session, address)
+        round_ = _next_round(session, stage)
+        _refuse_running(session, stage, round_)
+        round_.state = RoundState.TRAINING
+        round_plan(session, round_.id)
+        job = jobs.enqueue(
+            session,
+            kind=JobKind.TRAIN,
+            campaign_id=stage.campaign_id,
+            round_id=round_.id,
+        )
+        return job.id
+
+
+def lock_stage(record: Record, address: str, *, leave_open: bool = False) -> int:
+    """End the reading of a stage and make its final masks; how many were made.
+
+    With `leave_open`, cases without a verdict leave the stage without a final mask. Locking again finishes what a
+    crash interrupted.
+
+    Raises
+    ------
+    StateError
+        If the stage is not open, is still being trained, or has comparisons without a verdict.
+    """
+    with record.database.write() as session:
+        stage = find_stage(session, address)
+        if stage.state is not StageState.LOCKED:
+            _lock(session, stage, leave_open=leave_open)
+        round_id = stage.rounds[-1].id
+    return settle_round(record, round_id)
+
+
+def unblind_stage(record: Record, address: str) -> None:
+    """Let origins be seen; the final masks are complete from here on.
+
+    Raises
+    ------
+    StateError
+        If the stage is not locked.
+    """
+    with record.database.read() as session:
+        stage = find_stage(session, address)
+        advance(stage.state, StageState.UNBLINDED, stage=address)
+        round_id = stage.rounds[-1].id
+    settle_round(record, round_id)
+    with record.database.write() as session:
+        stage = find_stage(session, address)
+        stage.state, stage.unblinded_at = (
+            advance(stage.state, StageState.UNBLINDED, stage=address),
+            now(),
+        )
+
+
+def close_stage(session: Session, address: str) -> Stage:
+    """End a stage for good.
+
+    Raises
+    ------
+    StateError
+        If comparisons are open (they are named), or the stage is not unblinded.
+    """
+    stage = find_stage(session, address)
+    _refuse_open_comparisons(session, stage, verb="closed")
+    stage.state, stage.closed_at = (
+        advance(stage.state, StageState.CLOSED, stage=address),
+        now(),
+    )
+    return stage
+
+
+def stage_status(session: Session, stage: Stage) -> StageStatus:
+    """Where a stage stands."""
+    round_ = stage.rounds[-1] if stage.rounds else None
+    members = select(CampaignCase).where(CampaignCase.stage_id == stage.id)
+    seats = select(Comparison).where(Comparison.round_id == (round_.id if round_ else None))
+    return StageStatus(
+        address=stage.address,
+        state=stage.state,
+        round_number=round_.number if round_ else None,
+        round_state=round_.state if round_ else None,
+        n_cases=_count(session, members),
+        n_drawn=len(drawings(session, stage.campaign_id)) if stage.definition.with_drawing else 0,
+        n_comparisons=_count(session, seats),
+        n_decided=_count(session, seats.where(Comparison.decided_at.is_not(None))),
+        job=_last_job(session, round_) if round_ else None,
+        next_verb=_next_verb(stage, round_),
+    )
+
+
+def _lock(session: Session, stage: Stage, *, leave_open: bool) -> None:
+    advance(stage.state, StageState.LOCKED, stage=stage.address)
+    round_ = stage.rounds[-1]
+    if round_.state is not RoundState.READING:
+        msg = f"Stage {stage.address} is in its {round_.state} round; there is nothing to lock yet."
+        raise StateError(msg, hint=f"Run `overread stage train {stage.address}` and `overread worker` first.")
+    if leave_open:
+        for comparison in _undecided(session, round_.id):
+            session.delete(comparison)
+        session.flush()
+    _refuse_open_comparisons(session, stage, verb="locked")
+    stage.state, stage.locked_at, round_.state = StageState.LOCKED, now(), RoundState.DONE
+
+
+def _open_stage(session: Session, address: str) -> Stage:
+    stage = find_stage(session, address)
+    if stage.state is not StageState.OPEN:
+        msg = f"Stage {address} is {stage.state}; only an open stage is trained."
+        hint = f"Run `overread stage open {address}` first." if stage.state is StageState.DRAFT else ""
+        raise StateError(msg, hint=hint)
+    return stage
+
+
+def _next_round(session: Session, stage: Stage) -> Round:
+    round_ = stage.rounds[-1]
+    if round_.state is RoundState.READING:
+        round_.state = RoundState.DONE
+        stage.rounds.append(Round(number=round_.number + 1))
+        session.flush()
+    return stage.rounds[-1]
+
+
+def _refuse_running(session: Session, stage: Stage, round_: Round) -> None:
+    job = _last_job(session, round_)
+    if job is not None and job.state.is_active:
+        msg = f"Stage {stage.address} is being trained already (job {job.id}, {job.state})."
+        raise StateError(msg, hint=f"Watch it with `overread stage status {stage.address}`.")
+
+
+def _refuse_open_comparisons(session: Session, stage: Stage, *, verb: str) -> None:
+    undecided = _undecided(session, stage.rounds[-1].id) if stage.rounds else []
+    if not undecided:
+        return
+    keys = sorted({comparison.case.key for comparison in undecided})
+    shown = ", ".join(keys[:SHOWN_KEYS]) + (f" and {len(keys) - SHOWN_KEYS} more" if len(keys) > SHOWN_KEYS else "")
+    msg = f"Stage {stage.address} cannot be {verb}: {len(undecided)} comparisons are open ({shown})."
+    raise StateError(msg, hint="Let readers decide them, or lock with `--leave-open`.")
+
+
+def _undecided(session: Session, round_id: int) -> Sequence[Comparison]:
+    query = select(Comparison).where(Comparison.round_id == round_id, Comparison.decided_at.is_(None))
+    return session.scalars(query.order_by(Comparison.id)).all()
+
+
+def _last_job(session: Session, round_: Round) -> Job | None:
+    return session.scalar(select(Job).where(Job.round_id == round_.id).order_by(Job.id.desc()).limit(1))
+
+
+def _next_verb(stage: Stage, round_: Round | None) -> str | None:
+    if stage.state is StageState.OPEN and round_ is not None and round_.state is not RoundState.READING:
+        return "train"
+    return NEXT_VERB.get(stage.state)
+
+
+def _count(session: Session, query: Select[tuple[Any]]) -> int:
+    return session.scalar(select(func.count()).select_from(query.subquery())) or 0

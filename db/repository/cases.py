@@ -1,0 +1,55 @@
+"""Cases between rows and domain values."""
+
+from collections.abc import Collection
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.domain.case import Case
+from db.domain.errors import NotFoundError
+from db.models import Campaign, CaseRow, Stage
+
+
+def case_value(row: CaseRow) -> Case:
+    """The domain value of a row."""
+    return Case(**{name: getattr(row, name) for name in Case.__dataclass_fields__})
+
+
+def component_of(session: Session, keys: Collection[str] | None = None) -> dict[str, str]:
+    """The component of every case, or of those in `keys`."""
+    rows = session.execute(select(CaseRow.key, CaseRow.component)).all()
+    return {key: component for key, component in rows if keys is None or key in keys}
+
+
+def find_case(session: Session, key: str) -> CaseRow:
+    """The case of `key`, or NotFoundError."""
+    row = session.scalar(select(CaseRow).where(CaseRow.key == key))
+    if row is None:
+        msg = f"There is no case {key!r}."
+        raise NotFoundError(msg, hint="Case keys are those of the manifest that was ingested.")
+    return row
+
+
+def find_campaign(session: Session, name: str) -> Campaign:
+    """The campaign of `name`, or NotFoundError that lists those there are."""
+    campaign = session.scalar(select(Campaign).where(Campaign.name == name))
+    if campaign is None:
+        known = session.scalars(select(Campaign.name).order_by(Campaign.name)).all()
+        msg = f"There is no campaign {name!r}."
+        raise NotFoundError(
+            msg,
+            hint=f"Known: {', '.join(known) or 'none yet; run `overread campaign create NAME`'}.",
+        )
+    return campaign
+
+
+def find_stage(session: Session, address: str) -> Stage:
+    """The stage of `CAMPAIGN/STAGE`, or NotFoundError."""
+    campaign_name, _, name = address.partition("/")
+    campaign = find_campaign(session, campaign_name)
+    for stage in campaign.stages:
+        if stage.name == name:
+            return stage
+    names = ", ".join(stage.address for stage in campaign.stages)
+    msg = f"There is no stage {address!r}."
+    raise NotFoundError(msg, hint=f"Campaign {campaign_name} has {names}.")

@@ -1,0 +1,101 @@
+"""Final masks: what the readers' verdicts of a round come to."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.artifacts import Store
+from db.domain.errors import StateError
+from db.domain.mask import Mask, canonical_mask
+from db.domain.provenance import MaskOrigin
+from db.domain.verdict import VerdictKind
+from db.models import Comparison, FinalMask, MaskRow, Round, Verdict
+from db.record import Record
+from db.repository.lineage import certify
+
+
+@dataclass(frozen=True)
+class _Settled:
+    case_id: int
+    verdict_id: int
+    mask_id: int
+    digest: str
+
+
+def current_verdicts(session: Session, round_id: int) -> dict[int, list[Verdict]]:
+    """The verdicts that count: case id -> the last revision of each seat that was decided."""
+    query = select(Comparison).where(Comparison.round_id == round_id).order_by(Comparison.case_id, Comparison.seat)
+    found: dict[int, list[Verdict]] = defaultdict(list)
+    for comparison in session.scalars(query):
+        if comparison.verdicts:
+            found[comparison.case_id].append(comparison.verdicts[-1])
+    return found
+
+
+def settle_round(record: Record, round_id: int) -> int:
+    """Make the final mask of every decided case of a round that has none yet; the number made.
+
+    Pixels are computed and stored before the rows are written, so that no writer waits for them; doing it again
+    changes nothing. Every mask's certificate is checked first.
+
+    Raises
+    ------
+    StateError
+        If two readers of one case differ: that needs adjudication.
+    InvariantError
+        If a mask descends from a network that saw its component.
+    """
+    with record.database.read() as session:
+        pending = _pending(session, round_id)
+        certify(
+            session,
+            [verdict.mask_id for verdict in pending if verdict.mask_id is not None],
+        )
+        settled = [_settle(record.store, verdict) for verdict in pending]
+        campaign_id = session.get_one(Round, round_id).stage.campaign_id
+    with record.database.write() as session:
+        session.add_all(FinalMask(campaign_id=campaign_id, round_id=round_id, **vars(one)) for one in settled)
+    return len(settled)
+
+
+def shown_mask(store: Store, mask: MaskRow) -> Mask:
+    """The mask at the film's size, bool [height, width], as it counts when accepted.
+
+    A network's map and a stage I drawing pass through the canonical mask; what a reader edited or drew in answer to a
+    comparison stays as it is.
+    """
+    height, width = mask.case.height_px, mask.case.width_px
+    if mask.map_digest is not None:
+        return canonical_mask(store.get_map(mask.map_digest), height, width)
+    if mask.digest is None:
+        msg = f"Mask {mask.id} has neither a file nor a map."
+        raise StateError(msg, hint="Run `overread doctor`.")
+    native = store.get_mask(mask.digest)
+    return canonical_mask(native, height, width) if mask.origin is MaskOrigin.DRAWING else native
+
+
+def _pending(session: Session, round_id: int) -> list[Verdict]:
+    done = set(session.scalars(select(FinalMask.case_id).where(FinalMask.round_id == round_id)))
+    pending = []
+    for case_id, verdicts in current_verdicts(session, round_id).items():
+        if case_id in done:
+            continue
+        if len({verdict.mask_id for verdict in verdicts}) > 1:
+            msg = f"The readers of case {verdicts[0].comparison.case.key} differ."
+            raise StateError(
+                msg,
+                hint="Let one of them revise the verdict; adjudication settles the rest.",
+            )
+        if verdicts[0].kind is not VerdictKind.UNREADABLE:
+            pending.append(verdicts[0])
+    return pending
+
+
+def _settle(store: Store, verdict: Verdict) -> _Settled:
+    mask = verdict.mask
+    if mask is None:
+        msg = f"Verdict {verdict.id} ({verdict.kind}) has no mask."
+        raise StateError(msg, hint="Run `overread doctor`.")
+    return _Settled(mask.case_id, verdict.id, mask.id, store.put_mask(shown_mask(store, mask)))

@@ -1,0 +1,126 @@
+"""The one reader of configuration: `overread.toml`, then `OVERREAD_*` variables, read once.
+
+Settings say where Overread runs; what it computes is said by specifications (`pipelines.specs`).
+"""
+
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from db.domain.errors import InputError
+
+KEY_BYTES = 32
+
+
+class Settings(BaseSettings):
+    """Where Overread keeps its things and how it serves them."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix="OVERREAD_", toml_file="overread.toml", extra="forbid", frozen=True
+    )
+
+    home: Path = Field(
+        Path("var"),
+        description="Folder of the embedded database, the store and the keys.",
+    )
+    db: str = Field("", description="SQLAlchemy URL of the records; empty means SQLite in `home`.")
+    store: Path | None = Field(
+        None,
+        description="Folder of films, masks, maps and checkpoints; default `home`/store.",
+    )
+    keys: Path | None = Field(
+        None,
+        description="Folder of the secret keys, outside every backup; default `home`/keys.",
+    )
+    secret_key: SecretStr | None = Field(
+        None, description="Key that signs sessions; `overread doctor --init` makes one."
+    )
+    host: str = Field("127.0.0.1", description="Address that `overread serve` listens on.")
+    port: int = Field(
+        8000,
+        description="Port that `overread serve` listens on; 0 picks a free one.",
+        ge=0,
+        le=65535,
+    )
+    threads: int = Field(8, description="Threads of the web server.", ge=1)
+    lease_minutes: float = Field(
+        15,
+        description="How long a comparison stays with a reader who does nothing.",
+        gt=0,
+    )
+    secure_cookies: bool = Field(
+        False,
+        description="Send session cookies over HTTPS only; turn on behind a TLS proxy.",  # noqa: FBT003
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over variables, variables over the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def database_url(self) -> str:
+        """The URL to connect to."""
+        return self.db or f"sqlite:///{self.home.resolve() / 'overread.sqlite'}"
+
+    @property
+    def store_folder(self) -> Path:
+        """Root of the content-addressed store."""
+        return self.store or self.home / "store"
+
+    @property
+    def key_folder(self) -> Path:
+        """Where secret keys lie, readable by their owner only."""
+        return self.keys or self.home / "keys"
+
+    @cached_property
+    def pseudonym_key(self) -> bytes:
+        """The key behind patients' pseudonyms and date shifts; made at the first ingest."""
+        return key_file(self.key_folder / "pseudonym.key")
+
+    def session_key(self) -> str:
+        """The key that signs sessions.
+
+        Raises
+        ------
+        InputError
+            If there is none, or it is shorter than 32 characters: there is no default secret.
+        """
+        path = self.key_folder / "session.key"
+        key = self.secret_key.get_secret_value() if self.secret_key else path.read_text() if path.exists() else ""
+        if len(key) < KEY_BYTES:
+            msg = f"The session key has {len(key)} characters; at least {KEY_BYTES} are needed."
+            raise InputError(
+                msg,
+                hint="Set OVERREAD_SECRET_KEY, or run `overread doctor --init` to make one.",
+            )
+        return key
+
+
+def key_file(path: Path) -> bytes:
+    """The key in `path`; a new random one is made, readable by its owner only, where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_hex(KEY_BYTES).encode())
+    return path.read_bytes()

@@ -1,0 +1,86 @@
+"""`overread stage`: the steps of a stage, from draft to closed."""
+
+import click
+
+from pipelines.cli.context import open_record
+
+_ADDRESS = click.argument("address", metavar="CAMPAIGN/STAGE")
+
+
+@click.group(epilog="Example:\n\n    overread stage open pilot/I")
+def command() -> None:
+    """Open, train, lock, unblind and close the stages of a campaign."""
+
+
+@command.command(name="open", epilog="Example:\n\n    overread stage open pilot/I")
+@_ADDRESS
+@click.option("--cases", type=int, help="Take this many cases at random instead of those that have drawings.")
+def open_(address: str, cases: int | None) -> None:
+    """Open a stage: fix its films and their folds."""
+    from annotation_server.services.coordinating import open_stage, stage_status
+
+    with open_record().database.write() as session:
+        status = stage_status(session, open_stage(session, address, n_cases=cases))
+    click.echo(f"Stage {address} is open with {status.n_cases} cases.")
+
+
+@command.command(epilog="Example:\n\n    overread stage train pilot/I && overread worker --exit-when-idle")
+@_ADDRESS
+def train(address: str) -> None:
+    """Enqueue the training of a stage's round; a worker does it."""
+    from annotation_server.services.coordinating import request_training
+
+    job_id = request_training(open_record(), address)
+    click.echo(f"Job {job_id} waits for a worker: `overread worker`, or `overread up` which runs one.")
+
+
+@command.command(epilog="Example:\n\n    overread stage lock pilot/I")
+@_ADDRESS
+@click.option("--leave-open", is_flag=True, help="Let cases without a verdict leave the stage.")
+def lock(address: str, leave_open: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """End the reading of a stage and make its final masks."""
+    from annotation_server.services.coordinating import lock_stage
+
+    n_made = lock_stage(open_record(), address, leave_open=leave_open)
+    click.echo(f"Stage {address} is locked; {n_made} final masks were made.")
+
+
+@command.command(epilog="Example:\n\n    overread stage unblind pilot/I")
+@_ADDRESS
+def unblind(address: str) -> None:
+    """Let the origins of a locked stage be seen."""
+    from annotation_server.services.coordinating import unblind_stage
+
+    unblind_stage(open_record(), address)
+    click.echo(f"Stage {address} is unblinded.")
+
+
+@command.command(epilog="Example:\n\n    overread stage close pilot/I")
+@_ADDRESS
+def close(address: str) -> None:
+    """End a stage for good."""
+    from annotation_server.services.coordinating import close_stage
+
+    with open_record().database.write() as session:
+        close_stage(session, address)
+    click.echo(f"Stage {address} is closed.")
+
+
+@command.command(epilog="Example:\n\n    overread stage status pilot/I")
+@_ADDRESS
+def status(address: str) -> None:
+    """Show where a stage stands."""
+    from annotation_server.services.coordinating import stage_status
+    from db.repository.cases import find_stage
+
+    with open_record().database.read() as session:
+        found = stage_status(session, find_stage(session, address))
+        round_ = f"round {found.round_number} {found.round_state}" if found.round_number else "no round yet"
+        click.echo(f"Stage {address}: {found.state}, {round_}.")
+        click.echo(
+            f"  cases {found.n_cases}, drawn {found.n_drawn}, decided {found.n_decided} of {found.n_comparisons}"
+        )
+        if found.job is not None:
+            click.echo(f"  job {found.job.id} {found.job.state} {found.job.error}".rstrip())
+        if found.next_verb:
+            click.echo(f"  next: overread stage {found.next_verb} {address}")

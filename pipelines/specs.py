@@ -1,0 +1,128 @@
+"""Specifications: what a campaign and a benchmark compute. Each is a function whose docstring says its cost.
+
+Source: P8, P12 for the stages' numbers of networks; the paper does not say which five, so `paper` documents ours.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from typing import Any
+
+from db.domain.campaign import CampaignDefinition, StageDefinition, TrainingRecipe
+from db.domain.errors import InputError
+from db.domain.network import NetworkSpec
+
+_THREE = ("unet", "unet_plus_plus", "dla")
+
+
+def laptop() -> CampaignDefinition:
+    """Small encoders at 192x192, for two cores and no weights.
+
+    Stage I: three networks x five folds; stage II: five networks, three decoders on `small` and two on `tiny`.
+    """
+    recipe = TrainingRecipe(
+        input_size=192, epochs=30, batch_size=8, learning_rate=1e-3, dice_over="batch", dice_smoothing=1.0
+    )
+    return _two_stages(
+        "laptop", recipe, _named("small", *_THREE), _named("small", *_THREE) + _named("tiny", "unet", "dla")
+    )
+
+
+def smoke() -> CampaignDefinition:
+    """The smallest campaign that goes through everything: seconds a network, for tests; its masks mean nothing."""
+    recipe = TrainingRecipe(
+        input_size=32,
+        epochs=2,
+        steps_per_epoch=4,
+        batch_size=4,
+        learning_rate=1e-3,
+        dice_over="batch",
+        dice_smoothing=1.0,
+    )
+    return _two_stages(
+        "smoke", recipe, _named("tiny", *_THREE), _named("tiny", *_THREE) + _named("small", "unet", "dla")
+    )
+
+
+def demo() -> CampaignDefinition:
+    """What `overread demo` runs on phantom films: 96x96, a few hundred steps a network."""
+    recipe = TrainingRecipe(
+        input_size=96,
+        epochs=8,
+        steps_per_epoch=40,
+        batch_size=8,
+        learning_rate=2e-3,
+        dice_over="batch",
+        dice_smoothing=1.0,
+    )
+    return _two_stages(
+        "demo", recipe, _named("tiny", *_THREE), _named("tiny", *_THREE) + _named("small", "unet", "dla")
+    )
+
+
+SPECS: Mapping[str, Callable[[], CampaignDefinition]] = {"laptop": laptop, "smoke": smoke, "demo": demo}
+
+
+def find_spec(name: str) -> CampaignDefinition:
+    """The specification of `name`, or InputError that lists those there are."""
+    if name not in SPECS:
+        msg = f"There is no specification {name!r}."
+        raise InputError(msg, hint=f"Known: {', '.join(SPECS)}.")
+    return SPECS[name]()
+
+
+def override(definition: CampaignDefinition, settings: Mapping[str, str]) -> CampaignDefinition:
+    """The definition with `--set key=value` applied: a field of the campaign, or of every stage's recipe.
+
+    Raises
+    ------
+    InputError
+        If a key is unknown (the nearest one is named) or a value is not of its field's type.
+    """
+    of_campaign = {"n_folds", "seed", "group_by_patient"}
+    of_recipe = {field.name for field in fields(TrainingRecipe)}
+    recipe_changes: dict[str, Any] = {}
+    for key, text in settings.items():
+        if key in of_campaign:
+            definition = replace(definition, **{key: _value(key, text, getattr(definition, key))})
+        elif key in of_recipe:
+            recipe_changes[key] = _value(key, text, getattr(definition.stages[0].recipe, key))
+        else:
+            near = get_close_matches(key, sorted(of_campaign | of_recipe), 1)
+            msg = f"Unknown setting {key!r}."
+            raise InputError(
+                msg, hint=f"Did you mean {near[0]!r}?" if near else f"Known: {sorted(of_campaign | of_recipe)}."
+            )
+    stages = tuple(replace(stage, recipe=replace(stage.recipe, **recipe_changes)) for stage in definition.stages)
+    return replace(definition, stages=stages)
+
+
+def _value(key: str, text: str, present: object) -> object:
+    if isinstance(present, str):
+        return text
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        value = text
+    kinds = (int, float) if isinstance(present, float) else (int,) if present is None else (type(present),)
+    if not isinstance(value, kinds) or isinstance(value, bool) is not isinstance(present, bool):
+        msg = f"Setting {key} was {text!r}; it takes a value like {present!r}."
+        raise InputError(msg, hint=f"For example `--set {key}={present}`.")
+    return value
+
+
+def _named(encoder: str, *decoders: str) -> tuple[NetworkSpec, ...]:
+    return tuple(NetworkSpec.parse(f"{decoder}-{encoder}") for decoder in decoders)
+
+
+def _two_stages(
+    preset: str, recipe: TrainingRecipe, first: tuple[NetworkSpec, ...], second: tuple[NetworkSpec, ...]
+) -> CampaignDefinition:
+    return CampaignDefinition(
+        preset=preset,
+        stages=(
+            StageDefinition("I", first, with_drawing=True, recipe=recipe),
+            StageDefinition("II", second, with_drawing=False, recipe=recipe),
+        ),
+    )
