@@ -97,7 +97,7 @@ class Store:
 
     def get_map(self, digest: str) -> ProbabilityMap:
         """The probability map, float32 [height, width] in 0..1."""
-        return np.asarray(Image.open(io.BytesIO(self.get(digest))), dtype=np.float32) / MAP_LEVELS
+        return np.asarray(Image.open(io.BytesIO(self.get(digest))), dtype=np.float32) / np.float32(MAP_LEVELS)
 
 
 def _png(image: Image.Image) -> bytes:

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     )
     secure_cookies: bool = Field(
         False,
-        description="Send session cookies over HTTPS only; turn on behind a TLS proxy.",  # noqa: FBT003
+        description="Send session cookies over HTTPS only; turn on behind a TLS proxy.",
     )
 
     @classmethod

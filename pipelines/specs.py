@@ -80,22 +80,22 @@ def override(definition: CampaignDefinition, settings: Mapping[str, str]) -> Cam
     InputError
         If a key is unknown (the nearest one is named) or a value is not of its field's type.
     """
-    of_campaign = {"n_folds", "seed", "group_by_patient"}
+    of_campaign = ("n_folds", "seed", "group_by_patient")
     of_recipe = {field.name for field in fields(TrainingRecipe)}
+    campaign_changes: dict[str, Any] = {}
     recipe_changes: dict[str, Any] = {}
+    known = sorted({*of_campaign, *of_recipe})
     for key, text in settings.items():
         if key in of_campaign:
-            definition = replace(definition, **{key: _value(key, text, getattr(definition, key))})
+            campaign_changes[key] = _value(key, text, getattr(definition, key))
         elif key in of_recipe:
             recipe_changes[key] = _value(key, text, getattr(definition.stages[0].recipe, key))
         else:
-            near = get_close_matches(key, sorted(of_campaign | of_recipe), 1)
+            near = get_close_matches(key, known, 1)
             msg = f"Unknown setting {key!r}."
-            raise InputError(
-                msg, hint=f"Did you mean {near[0]!r}?" if near else f"Known: {sorted(of_campaign | of_recipe)}."
-            )
+            raise InputError(msg, hint=f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}.")
     stages = tuple(replace(stage, recipe=replace(stage.recipe, **recipe_changes)) for stage in definition.stages)
-    return replace(definition, stages=stages)
+    return replace(definition, stages=stages, **campaign_changes)
 
 
 def _value(key: str, text: str, present: object) -> object:

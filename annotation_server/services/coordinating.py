@@ -121,7 +121,8 @@ def request_training(record: Record, address: str) -> int:
             campaign_id=stage.campaign_id,
             round_id=round_.id,
         )
-        return job.id
+        job_id: int = job.id
+    return job_id
 
 
 def lock_stage(record: Record, address: str, *, leave_open: bool = False) -> int:
@@ -264,5 +265,5 @@ def _next_verb(stage: Stage, round_: Round | None) -> str | None:
     return NEXT_VERB.get(stage.state)
 
 
-def _count(session: Session, query: Select[tuple[Any]]) -> int:
+def _count(session: Session, query: Select[Any]) -> int:
     return session.scalar(select(func.count()).select_from(query.subquery())) or 0

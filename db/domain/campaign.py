@@ -6,7 +6,7 @@ What a stage does (networks, candidates, threshold) is fixed by its definition b
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
@@ -141,10 +141,6 @@ class CampaignDefinition:
     def digest(self) -> str:
         """sha256 of the canonical JSON; every verdict carries it as the protocol version."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
-
-    def with_settings(self, **changes: Any) -> Self:
-        """A copy with other folds or seed."""
-        return replace(self, **changes)
 
 
 def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def assign_folds(
     Raises
     ------
     InputError
-        If a stratum in `required` has fewer components than folds. Other strata that small are spread freely.
+        If a stratum in `required` has fewer components than folds. Other strata that small count with the largest.
     """
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - a second of start-up that `--help` must not pay
 
@@ -46,7 +46,8 @@ def assign_folds(
     for stratum in sorted(required):
         _check_enough(stratum, n_components.get(stratum, 0), n_folds)
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    strata = np.array([stratum_of[key] if n_components[stratum_of[key]] >= n_folds else "few" for key in keys])
+    largest = max(n_components, key=n_components.__getitem__)
+    strata = np.array([stratum_of[key] if n_components[stratum_of[key]] >= n_folds else largest for key in keys])
     groups = np.array([component_of[key] for key in keys])
     folds: dict[str, int] = {}
     for fold, (_, test) in enumerate(splitter.split(strata, strata, groups)):

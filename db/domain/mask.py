@@ -112,7 +112,8 @@ def _area_average(field: ProbabilityMap, size: int) -> ProbabilityMap:
     edges = np.linspace(0, old, size + 1)
     whole = np.minimum(edges.astype(np.int64), old - 1)
     at_edges = integral[whole] + (edges - whole)[:, None] * field[whole]
-    return (np.diff(at_edges, axis=0) * (size / old)).astype(np.float32)
+    averaged: ProbabilityMap = (np.diff(at_edges, axis=0) * (size / old)).astype(np.float32)
+    return averaged
 
 
 def _interpolate(field: ProbabilityMap, size: int) -> ProbabilityMap:
@@ -122,4 +123,5 @@ def _interpolate(field: ProbabilityMap, size: int) -> ProbabilityMap:
     below = np.minimum(centres.astype(np.int64), max(old - 2, 0))
     weight = (centres - below).astype(np.float32)[:, None]
     above = np.minimum(below + 1, old - 1)
-    return field[below] * (1 - weight) + field[above] * weight
+    interpolated: ProbabilityMap = field[below] * (1 - weight) + field[above] * weight
+    return interpolated

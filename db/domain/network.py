@@ -6,7 +6,6 @@ from typing import Self, TypeVar
 
 from db.domain.errors import InputError
 
-
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -33,7 +32,8 @@ class Encoder(StrEnum):
 class NetworkSpec:
     """One network: `decoder` on `encoder`; `frozen` keeps the encoder's convolutions as they were loaded.
 
-    Plain strings are accepted for both names, so that a specification can be typed by hand.
+    Plain strings are accepted for both names, so that a specification can be typed by hand; they become members of
+    `Decoder` and `Encoder`.
 
     Raises
     ------
@@ -41,8 +41,8 @@ class NetworkSpec:
         If a name is unknown; the message lists the allowed ones.
     """
 
-    decoder: Decoder
-    encoder: Encoder
+    decoder: str
+    encoder: str
     frozen: bool = False
 
     def __post_init__(self) -> None:

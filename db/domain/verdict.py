@@ -75,9 +75,9 @@ class Decision:
             "Unreadable needs a reason, others have none.",
         )
         _require(
-            self.confidence is None or 1 <= self.confidence <= 5,
+            self.confidence in {None, 1, 2, 3, 4, 5},
             "Confidence goes from 1 to 5.",
-        )  # noqa: PLR2004 - the scale itself
+        )
 
 
 def _require(holds: bool, message: str) -> None:  # noqa: FBT001 - reads as a sentence at each call

@@ -16,8 +16,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased
 
-from db.domain.provenance import Certificate
 from db.domain.errors import NotFoundError
+from db.domain.provenance import Certificate
 from db.models import Account, Campaign, CaseRow, Checkpoint, FinalMask, MaskRow, TrainingExample
 from db.repository.cases import component_of
 
@@ -71,7 +71,7 @@ def ancestors(session: Session, mask_id: int) -> list[Ancestor]:
         .where(MaskRow.id.in_(_ancestor_masks(mask_id)))
         .order_by(MaskRow.id.desc())
     )
-    return [Ancestor(*row) for row in session.execute(query)]
+    return [Ancestor(*tuple(row)) for row in session.execute(query)]
 
 
 def certify(session: Session, mask_ids: Iterable[int]) -> dict[int, Certificate]:
@@ -99,7 +99,7 @@ def seen_cases(session: Session, mask_ids: Iterable[int]) -> dict[int, frozenset
         .outerjoin(parent, parent.id == MaskRow.parent_id)
         .where(MaskRow.id.in_(set(mask_ids)))
     )
-    makers = {id_: {own, inherited} - {None} for id_, own, inherited in session.execute(query)}
+    makers = {id_: [maker for maker in found if maker is not None] for id_, *found in session.execute(query)}
     seen = _seen_by_checkpoint(session, {maker for found in makers.values() for maker in found})
     return {id_: frozenset().union(*(seen[maker] for maker in found)) for id_, found in makers.items()}
 

@@ -23,7 +23,7 @@ def drawings(session: Session, campaign_id: int) -> dict[str, int]:
         .where(MaskRow.campaign_id == campaign_id, MaskRow.origin == MaskOrigin.DRAWING)
         .order_by(MaskRow.id)
     )
-    return {key: id_ for key, id_ in session.execute(query)}
+    return dict(session.execute(query).all())
 
 
 def final_masks(session: Session, campaign_id: int) -> dict[str, list[FinalMask]]:
@@ -48,7 +48,7 @@ def case_folds(session: Session, campaign_id: int, *conditions: ColumnElement[bo
         .where(CampaignCase.campaign_id == campaign_id, *conditions)
         .order_by(CaseRow.key)
     )
-    return {key: fold for key, fold in session.execute(query)}
+    return dict(session.execute(query).all())
 
 
 def round_plan(session: Session, round_id: int) -> tuple[Split, ...]:

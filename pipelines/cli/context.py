@@ -8,6 +8,6 @@ if TYPE_CHECKING:
 
 def open_record() -> "Record":
     """The record that the settings name, brought up to date."""
-    from db.record import Record  # noqa: PLC0415 - keeps SQLAlchemy out of `--help`
+    from db.record import Record
 
     return Record.open()

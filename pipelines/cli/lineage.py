@@ -33,9 +33,8 @@ def command(campaign: str, case: str, as_json: bool) -> None:  # noqa: FBT001 - 
         f"Final mask of {case} in {campaign}: {final.digest[:12]}, accepted {final.created_at:%Y-%m-%d %H:%M} UTC"
     )
     click.echo(f"  film {first.film_digest[:12]}")
-    click.echo(
-        f"  mask {first.mask_id}, {_maker(first)}, {first.made_at:%Y-%m-%d %H:%M} UTC, Overread {first.software_version}"
-    )
+    click.echo(f"  mask {first.mask_id}, {_maker(first)}")
+    click.echo(f"  made {first.made_at:%Y-%m-%d %H:%M} UTC by Overread {first.software_version}")
     click.echo(f"  ancestors: {len(rest)} masks of {len({one.case for one in rest})} cases")
     for origin in sorted({one.origin for one in rest}):
         click.echo(f"    {origin}: {sum(one.origin == origin for one in rest)}")
