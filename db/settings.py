@@ -86,6 +86,11 @@ class Settings(BaseSettings):
         return self.store or self.home / "store"
 
     @property
+    def runs_folder(self) -> Path:
+        """Trained folds, each in a folder named by its KEY; like the store, one for all machines."""
+        return self.store_folder / "runs"
+
+    @property
     def key_folder(self) -> Path:
         """Where secret keys lie, readable by their owner only."""
         return self.keys or self.home / "keys"

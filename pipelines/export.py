@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from db.jobs import JobContext
 from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -29,6 +28,7 @@ from sqlalchemy.orm import Session
 from db.domain.campaign import Arm, StageState
 from db.domain.errors import InputError, StateError
 from db.domain.provenance import SOFTWARE_VERSION
+from db.jobs import JobContext
 from db.models import Campaign, CampaignCase, CaseRow, FinalMask
 from db.record import Record
 from db.repository.cases import find_campaign

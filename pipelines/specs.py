@@ -4,7 +4,7 @@ Source: P8, P12 for the stages' numbers of networks; the paper does not say whic
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from typing import Any
@@ -70,6 +70,18 @@ def find_spec(name: str) -> CampaignDefinition:
         msg = f"There is no specification {name!r}."
         raise InputError(msg, hint=f"Known: {', '.join(SPECS)}.")
     return SPECS[name]()
+
+
+def parse_settings(pairs: Iterable[str]) -> dict[str, str]:
+    """`KEY=VALUE` texts as a mapping, or InputError for one without a value."""
+    parsed = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not value:
+            msg = f"Setting {pair!r} is not of the form KEY=VALUE."
+            raise InputError(msg, hint="For example `--set epochs=2`.")
+        parsed[key] = value
+    return parsed
 
 
 def override(definition: CampaignDefinition, settings: Mapping[str, str]) -> CampaignDefinition:

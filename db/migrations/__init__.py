@@ -21,11 +21,12 @@ def upgrade(database: Database, revision: str = "head") -> None:
         return
     from db import jobs  # noqa: PLC0415 - the job engine is slow to import and needed by the first start only
 
-    with database.engine.begin() as connection:
+    jobs.prepare(database)  # first, so that a current schema says that both are there
+    with database.write() as session:  # on SQLite it locks at once: one process at a time migrates there too
+        connection = session.connection()
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": LOCK_ID})
         command.upgrade(_config(connection), revision)
-    jobs.prepare(database)
 
 
 def downgrade(database: Database, revision: str) -> None:

@@ -17,10 +17,9 @@ def command() -> None:
 def create(name: str, spec: str, settings: tuple[str, ...]) -> None:
     """Create campaign NAME with its stages in draft."""
     from annotation_server.services.coordinating import create_campaign
-    from pipelines.specs import find_spec, override
+    from pipelines.specs import find_spec, override, parse_settings
 
-    pairs = dict(setting.partition("=")[::2] for setting in settings)
-    definition = override(find_spec(spec), pairs)
+    definition = override(find_spec(spec), parse_settings(settings))
     with open_record().database.write() as session:
         campaign = create_campaign(session, name, definition)
         addresses = ", ".join(stage.address for stage in campaign.stages)

@@ -1,0 +1,62 @@
+"""From a checkpoint and films to probability maps."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from db.domain.errors import InputError
+from db.domain.mask import ProbabilityMap
+from ml_backend.data import Film
+from ml_backend.networks import build
+from ml_backend.task import RunFolder, TrainingSpec, file_digest
+
+BATCH_SIZE = 8
+"""Small batches are the fastest on a CPU, and bound the memory."""
+
+
+def load_checkpoint(run: Path) -> tuple[keras.Model, dict[str, Any]]:
+    """The trained network of a run's folder, and its card.
+
+    Raises
+    ------
+    InputError
+        If the run is not finished, or its checkpoint is not the one that the card describes.
+    """
+    folder = RunFolder(run)
+    if not folder.is_done:
+        msg = f"Run {folder.key[:12]} has no finished checkpoint."
+        raise InputError(msg, hint="Train it first; an interrupted training goes on where it stopped.")
+    card = json.loads(folder.card.read_text())
+    if file_digest(folder.checkpoint) != card["checkpoint"]:
+        msg = f"The checkpoint of run {folder.key[:12]} is not the one that its card describes."
+        raise InputError(msg, hint="Remove the run's folder and train it again.")
+    spec = TrainingSpec.from_json(card["spec"])
+    return build(spec.network, input_size=spec.input_size, weights=folder.checkpoint), card
+
+
+def predict(model: keras.Model, films: Film, *, batch_size: int = BATCH_SIZE) -> ProbabilityMap:
+    """Probability maps float32 [n, side, side] of films uint8 [n, side, side]; `side` is the network's input size."""
+    side = model.input_shape[1]
+    if films.shape[1:] != (side, side):
+        msg = f"{model.name} takes films [n, {side}, {side}]; {list(films.shape)} was received."
+        raise InputError(msg, hint="Bring them to the input size with ml_backend.data.fit_film.")
+    maps = np.empty(films.shape, np.float32)
+    for first in range(0, len(films), batch_size):
+        batch = films[first : first + batch_size]
+        full = np.zeros((batch_size, side, side, 1), np.float32)  # one shape, so that the network is traced once
+        full[: len(batch), ..., 0] = batch
+        maps[first : first + batch_size] = np.asarray(model.predict_on_batch(full))[: len(batch), ..., 0]
+    return maps
+
+
+def predict_mean(models: Iterable[keras.Model], films: Film, *, batch_size: int = BATCH_SIZE) -> ProbabilityMap:
+    """The mean probability map of an ensemble's members for each film; shapes as in `predict`."""
+    maps = [predict(model, films, batch_size=batch_size) for model in models]
+    if not maps:
+        msg = "An ensemble needs at least one network; none was given."
+        raise InputError(msg)
+    return np.mean(maps, axis=0, dtype=np.float32)

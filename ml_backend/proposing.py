@@ -1,0 +1,83 @@
+"""From trained networks to what readers choose among: candidates and free seats."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.domain.campaign import RoundState
+from db.domain.errors import InvariantError
+from db.domain.provenance import JobState, MaskOrigin
+from db.job_context import JobContext
+from db.models import Candidate, CaseRow, Checkpoint, Comparison, MaskRow, Round, now
+from db.repository.lineage import certify
+from db.repository.plans import drawings
+
+
+def keep_maps(session: Session, checkpoint: Checkpoint, maps: Mapping[int, str]) -> None:
+    """Make a mask of each probability map, case id -> digest, that a checkpoint was asked for."""
+    session.add_all(
+        MaskRow(
+            campaign_id=checkpoint.job.campaign_id,
+            case_id=case_id,
+            origin=MaskOrigin.NETWORK,
+            map_digest=digest,
+            checkpoint_id=checkpoint.id,
+        )
+        for case_id, digest in maps.items()
+    )
+
+
+def offer_candidates(context: JobContext, round_id: int) -> None:
+    """Offer the masks of a round's networks to its readers, all at once, and end the job.
+
+    Every case gets its candidates at positions drawn at random and its free seats; the round is read from then on.
+
+    Raises
+    ------
+    InvariantError
+        If a mask descends from a network that saw its component, or a case lacks candidates. Nothing is offered.
+    """
+    with context.record.database.write() as session:
+        job = context.running_job(session)
+        round_ = session.get_one(Round, round_id)
+        for case_id, mask_ids in sorted(_on_offer(session, job.id, round_).items()):
+            order = np.random.default_rng([round_.stage.campaign.definition.seed, round_id, case_id])
+            positions = order.permutation(len(mask_ids)).tolist()
+            session.add_all(
+                Candidate(round_id=round_id, case_id=case_id, position=position, mask_id=mask_id)
+                for position, mask_id in zip(positions, mask_ids, strict=True)
+            )
+            session.add_all(
+                Comparison(round_id=round_id, case_id=case_id, seat=seat)
+                for seat in range(round_.stage.definition.readers_per_case)
+            )
+        round_.state = RoundState.READING
+        job.state, job.finished_at = JobState.DONE, now()
+
+
+def _on_offer(session: Session, job_id: int, round_: Round) -> dict[int, list[int]]:
+    """The certified masks of each case: one of each network and, where the stage has it so, the drawing."""
+    definition = round_.stage.definition
+    query = (
+        select(MaskRow.case_id, MaskRow.id)
+        .join(Checkpoint, Checkpoint.id == MaskRow.checkpoint_id)
+        .where(Checkpoint.job_id == job_id)
+        .order_by(MaskRow.id)
+    )
+    found: dict[int, list[int]] = defaultdict(list)
+    for case_id, mask_id in session.execute(query):
+        found[case_id].append(mask_id)
+    certify(session, [mask_id for mask_ids in found.values() for mask_id in mask_ids])
+    if definition.with_drawing:
+        ids = dict(session.execute(select(CaseRow.key, CaseRow.id)).all())
+        for key, mask_id in drawings(session, round_.stage.campaign_id).items():
+            if ids[key] in found:
+                found[ids[key]].append(mask_id)
+    short = [case_id for case_id, mask_ids in found.items() if len(mask_ids) != definition.n_candidates]
+    if short:
+        msg = f"{len(short)} of {len(found)} cases do not have {definition.n_candidates} candidates."
+        raise InvariantError(msg, hint="Nothing was offered; report this as a bug.")
+    return found

@@ -1,0 +1,282 @@
+"""The job around the training child, which here is a fake that speaks the same lines."""
+
+import json
+import sys
+
+import pytest
+from sqlalchemy import select
+
+from db.domain.campaign import RoundState, TrainingRecipe
+from db.domain.errors import ExternalError, InvariantError, StateError
+from db.domain.network import NetworkSpec
+from db.domain.provenance import JobKind, JobState, MaskOrigin
+from db.job_context import JobContext, JobStopped
+from db.models import Candidate, CaseRow, Checkpoint, Comparison, Job, MaskRow, Progress, Round, TrainingExample
+from db.repository.plans import round_plan
+from ml_backend import worker
+from ml_backend.proposing import offer_candidates
+from ml_backend.worker import train_round, training_spec
+
+FAKE_CHILD = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from ml_backend.data import PackedSet, save_maps
+from ml_backend.task import TrainingTask
+
+mode, path = sys.argv[1:]
+task = TrainingTask.load(Path(path))
+packed = PackedSet.load(task.data)
+say = lambda **values: print(json.dumps(values), flush=True)
+print("chatter of a library")
+if mode == "diverges":
+    say(event="error", code="state", message="It diverged.", hint="Lower the rate.")
+    sys.exit(5)
+for fold, folder in task.run_folders(packed):
+    if mode == "always dies":
+        sys.exit("out of memory")
+    was_done = folder.is_done
+    if not was_done:
+        folder.path.mkdir(parents=True)
+        say(event="progress", fold=fold.name, key=folder.key, epoch=1, n_epochs=task.spec.epochs, step=2, n_steps=2,
+            loss=0.5, films_per_s=10.0, eta_s=1.0)
+        folder.checkpoint.write_bytes(f"weights of {task.spec.network.name} {fold.name}".encode())
+        folder.card.write_text(json.dumps({"train": fold.train, "n_infected": int(packed.masks.any((1, 2)).sum())}))
+        folder.marker.touch()
+    predictions = folder.predictions(packed, fold)
+    shape = (len(fold.targets), task.spec.input_size, task.spec.input_size)
+    save_maps(predictions, fold.targets, np.full(shape, 0.75, np.float32))
+    if mode == "dies once a fold" and not was_done:
+        sys.exit("killed")
+    say(event="fold", fold=fold.name, key=folder.key, was_done=was_done, predictions=str(predictions), wall_s=0.1)
+say(event="done")
+"""
+
+
+@pytest.fixture
+def child(tmp_path, monkeypatch):
+    script = tmp_path / "child.py"
+    script.write_text(FAKE_CHILD)
+
+    def behave(mode: str) -> None:
+        monkeypatch.setattr(worker, "CHILD", (sys.executable, str(script), mode))
+
+    behave("well")
+    return behave
+
+
+@pytest.fixture
+def context(campaign, child):  # noqa: ARG001 - a test that says nothing of the child has one that does well
+    campaign.open("I")
+    return begin(campaign, "I")
+
+
+def begin(campaign, stage: str) -> JobContext:
+    with campaign.record.database.write() as session:
+        round_ = campaign.stage(session, stage).rounds[-1]
+        round_.state = RoundState.TRAINING
+        job = Job(
+            kind=JobKind.TRAIN,
+            workflow_id=f"w{stage}",
+            campaign_id=round_.stage.campaign_id,
+            round_id=round_.id,
+            state=JobState.RUNNING,
+        )
+        session.add(job)
+        session.flush()
+        return JobContext(campaign.record, job.id, job.campaign_id, round_.id)
+
+
+def rows(context, kind, *conditions):
+    with context.record.database.read() as session:
+        return session.scalars(select(kind).where(*conditions)).all()
+
+
+def test_every_fold_is_recorded_with_its_examples_and_its_maps(context):
+    train_round(context)
+    with context.record.database.read() as session:
+        plan = round_plan(session, context.round_id)
+        keys = dict(session.execute(select(CaseRow.id, CaseRow.key)).all())
+        checkpoints = session.scalars(select(Checkpoint).order_by(Checkpoint.fold)).all()
+        assert [checkpoint.fold for checkpoint in checkpoints] == [split.fold for split in plan] == [0, 1, 2]
+        for checkpoint, split in zip(checkpoints, plan, strict=True):
+            assert context.record.store.get(checkpoint.weights_digest) == f"weights of unet-tiny {split.fold}".encode()
+            examples = session.scalars(
+                select(TrainingExample).where(TrainingExample.checkpoint_id == checkpoint.id)
+            ).all()
+            assert {(keys[one.case_id], one.mask_id) for one in examples} == {
+                (one.case, one.mask_id) for one in split.examples
+            }
+            masks = session.scalars(select(MaskRow).where(MaskRow.checkpoint_id == checkpoint.id)).all()
+            assert {keys[mask.case_id] for mask in masks} == set(split.targets)
+            probability = context.record.store.get_map(masks[0].map_digest)
+            assert probability.shape == (32, 32)
+            assert probability[0, 0] == pytest.approx(0.75, abs=1e-4)
+            assert checkpoint.card["n_infected"] == 11, "the drawings went into the packed set"
+
+
+def test_then_every_case_has_its_candidates_its_seat_and_the_job_is_done(context):
+    train_round(context)
+    with context.record.database.read() as session:
+        candidates = session.scalars(select(Candidate)).all()
+        by_case: dict[int, list[Candidate]] = {}
+        for candidate in candidates:
+            by_case.setdefault(candidate.case_id, []).append(candidate)
+        assert len(by_case) == 11
+        for of_case in by_case.values():
+            assert sorted(one.position for one in of_case) == [0, 1]
+            assert {one.mask.origin for one in of_case} == {MaskOrigin.NETWORK, MaskOrigin.DRAWING}
+            assert {one.mask.case_id for one in of_case} == {of_case[0].case_id}
+        drawn_at = {one.position for one in candidates if one.mask.origin is MaskOrigin.DRAWING}
+        assert drawn_at == {0, 1}, "a position must not tell an origin"
+        seats = session.scalars(select(Comparison)).all()
+        assert sorted(seat.case_id for seat in seats) == sorted(by_case)
+        assert {(seat.account_id, seat.token, seat.order) for seat in seats} == {(None, None, None)}
+        assert session.get_one(Round, context.round_id).state is RoundState.READING
+        assert session.get_one(Job, context.job_id).state is JobState.DONE
+    assert not context.folder.exists()
+
+
+def test_a_child_that_dies_is_replaced_and_no_fold_is_trained_or_recorded_twice(context, child):
+    child("dies once a fold")
+    train_round(context)
+    assert [checkpoint.fold for checkpoint in rows(context, Checkpoint)] == [0, 1, 2]
+    assert len(rows(context, MaskRow, MaskRow.origin == MaskOrigin.NETWORK)) == 11
+
+
+def test_a_child_that_always_dies_ends_the_job_with_its_last_words(context, child, monkeypatch):
+    child("always dies")
+    started = []
+    monkeypatch.setattr(
+        JobContext, "child", lambda *args, real=JobContext.child, **more: started.append(1) or real(*args, **more)
+    )
+    with pytest.raises(ExternalError, match=r"unet-tiny died 4 times(.|\n)*out of memory"):
+        train_round(context)
+    assert len(started) == 4
+    assert rows(context, Candidate) == rows(context, Comparison) == []
+
+
+def test_what_a_child_explains_itself_is_not_tried_again(context, child):
+    child("diverges")
+    with pytest.raises(StateError, match="It diverged"):
+        train_round(context)
+    assert context.log.read_text() == ""
+
+
+def test_a_run_after_a_crash_finds_what_is_recorded(context, child, monkeypatch):
+    with monkeypatch.context() as patch:
+
+        def crash(*_):
+            raise OSError(28, "No space left on device")
+
+        patch.setattr(worker, "offer_candidates", crash)
+        with pytest.raises(OSError, match="No space"):
+            train_round(context)
+    before = [(row.id, row.created_at) for row in rows(context, Checkpoint)]
+    child("always dies")
+    train_round(context)
+    assert [(row.id, row.created_at) for row in rows(context, Checkpoint)] == before
+    assert len(rows(context, Comparison)) == 11
+
+
+def test_progress_counts_epochs_over_all_folds(context, monkeypatch):
+    reports = []
+    monkeypatch.setattr(JobContext, "report", lambda _, *numbers, **__: reports.append(numbers))
+    train_round(context)
+    epochs = TrainingRecipe().epochs
+    expected = [(n, 3 * epochs) for fold in range(3) for n in (fold * epochs + 1, (fold + 1) * epochs)]
+    assert [report[1:] for report in reports if report[0] == "unet-tiny"] == expected
+
+
+def test_a_job_cancelled_at_its_end_offers_nothing(context, monkeypatch):
+    def cancel_and_offer(*arguments):
+        with context.record.database.write() as session:
+            session.get_one(Job, context.job_id).state = JobState.CANCELLED
+        offer_candidates(*arguments)
+
+    monkeypatch.setattr(worker, "offer_candidates", cancel_and_offer)
+    with pytest.raises(JobStopped):
+        train_round(context)
+    assert rows(context, Candidate) == rows(context, Comparison) == []
+    assert rows(context, Round)[0].state is RoundState.TRAINING
+
+
+def test_a_mask_whose_network_saw_its_component_is_never_offered(context, monkeypatch):
+    def leak(context, round_id):
+        with context.record.database.write() as session:
+            mask = session.scalars(select(MaskRow).where(MaskRow.origin == MaskOrigin.NETWORK)).first()
+            twin = session.scalars(
+                select(CaseRow).where(CaseRow.component == mask.case.component, CaseRow.id != mask.case_id)
+            ).one()
+            session.add(TrainingExample(checkpoint_id=mask.checkpoint_id, case_id=twin.id))
+        offer_candidates(context, round_id)
+
+    monkeypatch.setattr(worker, "offer_candidates", leak)
+    with pytest.raises(InvariantError, match="saw"):
+        train_round(context)
+    assert rows(context, Candidate) == []
+
+
+@pytest.mark.usefixtures("child")
+def test_stage_two_trains_each_network_once_on_the_final_masks(campaign):
+    campaign.open("I").train("I").read("I")
+    finish_first_stage(campaign)
+    campaign.open("II")
+    context = begin(campaign, "II")
+    train_round(context)
+    checkpoints = rows(context, Checkpoint, Checkpoint.job_id == context.job_id)
+    assert {(one.network, one.fold) for one in checkpoints} == {("unet-tiny", None), ("dla-tiny", None)}
+    assert len(checkpoints) == 2
+    candidates = rows(context, Candidate, Candidate.round_id == context.round_id)
+    n_cases = len({one.case_id for one in candidates})
+    assert n_cases > 0
+    assert len(candidates) == 2 * n_cases
+    assert {progress.part for progress in rows(context, Progress)} == {"films", "unet-tiny", "dla-tiny"}
+
+
+def test_a_round_that_is_read_already_is_not_trained(campaign):
+    campaign.open("I").train("I")
+    context = begin(campaign, "I")
+    with campaign.record.database.write() as session:
+        session.get_one(Round, context.round_id).state = RoundState.READING
+    with pytest.raises(StateError, match="is reading"):
+        train_round(context)
+
+
+def test_the_recipe_of_a_stage_reaches_the_child():
+    recipe = TrainingRecipe(
+        input_size=96,
+        epochs=3,
+        steps_per_epoch=7,
+        batch_size=5,
+        learning_rate=0.01,
+        augment=False,
+        dice_over="batch",
+        dice_smoothing=1.0,
+    )
+    spec = json.loads(json.dumps(training_spec(NetworkSpec("dla", "tiny"), recipe, seed=4).to_json()))
+    expected = {
+        "network": "dla-tiny",
+        "input_size": 96,
+        "epochs": 3,
+        "steps_per_epoch": 7,
+        "batch_size": 5,
+        "learning_rate": 0.01,
+        "augment": False,
+        "seed": 4,
+    }
+    assert {name: spec[name] for name in expected} == expected
+    assert (spec["loss"]["over"], spec["loss"]["smoothing"]) == ("batch", 1.0)
+    assert training_spec(NetworkSpec("dla", "tiny"), TrainingRecipe(), seed=0).loss.over == "film"
+
+
+def finish_first_stage(campaign) -> None:
+    from db.domain.campaign import StageState
+    from db.repository.finals import settle_round
+
+    with campaign.record.database.write() as session:
+        stage = campaign.stage(session, "I")
+        stage.state = StageState.CLOSED
+        stage.rounds[-1].state = RoundState.DONE
+        round_id = stage.rounds[-1].id
+    settle_round(campaign.record, round_id)
