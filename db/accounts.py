@@ -19,7 +19,7 @@ MAX_PASSWORD_LENGTH = 256
 _HASHER = PasswordHasher()
 
 
-def add_account(
+def add_account(  # noqa: PLR0913 - one argument for each column that a person fills in
     session: Session,
     code: str,
     role: Role,

@@ -91,6 +91,11 @@ class Settings(BaseSettings):
         return self.store_folder / "runs"
 
     @property
+    def reports_folder(self) -> Path:
+        """The reports that the dashboard shows, one HTML file a campaign."""
+        return self.home / "reports"
+
+    @property
     def key_folder(self) -> Path:
         """Where secret keys lie, readable by their owner only."""
         return self.keys or self.home / "keys"

@@ -3,13 +3,13 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from difflib import get_close_matches
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from db.domain.errors import InputError, InvariantError
 from db.domain.network import NetworkSpec
+from db.domain.recipe import TrainingRecipe
 from ml_backend.data import PackedSet
 from ml_backend.publishing import publish
 
@@ -18,53 +18,21 @@ TRAINING_VERSION = 1
 
 
 @dataclass(frozen=True)
-class LossSpec:
-    """The parameters of `ml_backend.losses.hybrid_loss`; the defaults are the paper's reading."""
+class TrainingSpec(TrainingRecipe):
+    """A network, the recipe that it is trained by, and where the training starts.
 
-    alpha: float = 0.25
-    gamma: float = 2.0
-    over: Literal["film", "batch"] = "film"
-    smoothing: float = 0.0
-
-
-@dataclass(frozen=True)
-class TrainingSpec:
-    """How one network is trained; the defaults are the paper's recipe (P20 to P27).
-
-    Attributes
-    ----------
-    network, input_size
-        What `ml_backend.networks.build` makes, `input_size` in pixels.
-    epochs, batch_size, steps_per_epoch
-        Without `steps_per_epoch` an epoch takes every (balanced) training film once, up to filling the last batch.
-    learning_rate, schedule
-        Of Adam; `cosine` lets it fall from `learning_rate` to 0 over the whole training.
-    augment, balance
-        P26 and P27.
-    start
-        Digest (sha256) of the safetensors file that training starts from: a pretext, or imported weights. None starts
-        from random values.
+    `start` is the digest (sha256) of the safetensors file that it starts from: a pretext, or imported weights. None
+    starts from random values.
     """
 
     network: NetworkSpec
-    input_size: int = 224
-    epochs: int = 50
-    batch_size: int = 32
-    steps_per_epoch: int | None = None
-    learning_rate: float = 1e-4
-    schedule: Literal["constant", "cosine"] = "constant"
-    augment: bool = True
-    balance: bool = True
-    loss: LossSpec = field(default_factory=LossSpec)
-    seed: int = 0
-    start: str | None = None
+    seed: int = field(default=0, kw_only=True)
+    start: str | None = field(default=None, kw_only=True)
 
-    def __post_init__(self) -> None:
-        for name in ("input_size", "epochs", "batch_size", "learning_rate", "steps_per_epoch"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                msg = f"A training's {name} must be above 0; {value} was received."
-                raise InputError(msg)
+    @classmethod
+    def of(cls, network: NetworkSpec, recipe: TrainingRecipe, *, seed: int = 0) -> Self:
+        """The training of `network` by `recipe`, from random values."""
+        return cls(network, seed=seed, **vars(recipe))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the network by its name."""
@@ -73,10 +41,7 @@ class TrainingSpec:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`; InputError for a key that it does not know."""
-        _check_keys(cls, values)
-        loss = values.get("loss", {})
-        _check_keys(LossSpec, loss)
-        return cls(**{**values, "network": NetworkSpec.parse(values["network"]), "loss": LossSpec(**loss)})
+        return super().from_json({**values, "network": NetworkSpec.parse(values["network"])})
 
 
 @dataclass(frozen=True)
@@ -215,12 +180,3 @@ def file_digest(path: Path) -> str:
     """sha256 of a file's content."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _check_keys(kind: type[TrainingSpec] | type[LossSpec], values: Mapping[str, Any]) -> None:
-    known = [entry.name for entry in fields(kind)]
-    for name in values:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            msg = f"{kind.__name__} has no {name!r}."
-            raise InputError(msg, hint=f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}.")

@@ -12,17 +12,18 @@ from typing import Any, Unpack
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from db.domain.campaign import RoundState, TrainingRecipe
+from db.domain.campaign import RoundState
 from db.domain.errors import ExternalError, InputError, InvariantError, OverreadError, StateError
 from db.domain.network import NetworkSpec
 from db.domain.plan import Split
+from db.domain.recipe import TrainingRecipe
 from db.job_context import Details, JobContext
 from db.models import CampaignCase, CaseRow, Checkpoint, Round, TrainingExample
 from db.repository.plans import round_plan
 from ml_backend.data import load_maps
 from ml_backend.packing import agreeing, pack
 from ml_backend.proposing import keep_maps, offer_candidates
-from ml_backend.task import Fold, LossSpec, RunFolder, TrainingSpec, TrainingTask
+from ml_backend.task import Fold, RunFolder, TrainingSpec, TrainingTask
 
 MAX_DEATHS = 3
 """How often the child of one network is replaced."""
@@ -77,26 +78,11 @@ def train_splits(context: JobContext, training: Training, keep: Keep) -> None:
     groups = agreeing(training.splits)
     packs = [pack(context, group, size=training.recipe.input_size) for group in groups]
     for network in training.networks:
-        spec = training_spec(network, training.recipe, seed=training.seed)
+        spec = TrainingSpec.of(network, training.recipe, seed=training.seed)
         run = _NetworkRun(context, keep, spec, n_folds=len(training.splits))
         for data, group in zip(packs, groups, strict=True):
             run.train(data, group)
     shutil.rmtree(context.folder)
-
-
-def training_spec(network: NetworkSpec, recipe: TrainingRecipe, *, seed: int) -> TrainingSpec:
-    """A stage's recipe for one network, as the training child takes it."""
-    return TrainingSpec(
-        network,
-        input_size=recipe.input_size,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        steps_per_epoch=recipe.steps_per_epoch,
-        learning_rate=recipe.learning_rate,
-        augment=recipe.augment,
-        loss=LossSpec(over="batch" if recipe.dice_over == "batch" else "film", smoothing=recipe.dice_smoothing),
-        seed=seed,
-    )
 
 
 @dataclass(eq=False)

@@ -6,7 +6,7 @@ Source: Degerli et al., Fig. 5 and section II-D (P39).
 import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps
-from matplotlib.colors import hsv_to_rgb, rgb_to_hsv
+from matplotlib.colors import ListedColormap, hsv_to_rgb, rgb_to_hsv
 
 from db.domain.errors import InputError
 from db.domain.mask import resample
@@ -14,6 +14,21 @@ from db.domain.mask import resample
 Picture = npt.NDArray[np.uint8]
 
 _WHITE = {"uint8": 255.0, "uint16": 65535.0, "float16": 1.0, "float32": 1.0, "float64": 1.0}
+
+
+def _at_full_value(name: str) -> ListedColormap:
+    """A colour map with the value of each of its colours in HSV raised to 1.
+
+    RGB is proportional to value while hue and saturation stay, so this times the film's value is the film's value
+    put in place of the map's: the paper's conversion to HSV and back, without making it for each pixel.
+    """
+    colours = colormaps[name]
+    hsv = rgb_to_hsv(colours(np.arange(colours.N))[:, :3])
+    hsv[:, 2] = 1
+    return ListedColormap(hsv_to_rgb(hsv))
+
+
+_VIVID_JET = _at_full_value("jet")
 
 
 def render(film: npt.NDArray[np.generic], probability: npt.NDArray[np.floating], *, floor: float = 0.0) -> Picture:
@@ -44,9 +59,8 @@ def render(film: npt.NDArray[np.generic], probability: npt.NDArray[np.floating],
     if not 0 <= floor <= 1:
         msg = f"The floor was {floor}; it is a probability, 0 to 1."
         raise InputError(msg)
-    hsv = rgb_to_hsv(colormaps["jet"](chance)[..., :3])
-    hsv[..., 2] = colour.max(axis=-1)
-    shown = np.where((chance <= floor)[..., None], colour, hsv_to_rgb(hsv))
+    imposed = _VIVID_JET(chance)[..., :3] * colour.max(axis=-1, keepdims=True)
+    shown = np.where((chance <= floor)[..., None], colour, imposed)
     picture: Picture = np.rint(shown * 255).astype(np.uint8)
     return picture
 
@@ -57,7 +71,7 @@ def _unit_colour(film: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
         msg = f"The film is {film.dtype} {film.shape}."
         raise InputError(msg, hint=f"It must be [height, width] or [height, width, 3] of {', '.join(_WHITE)}.")
     unit = _checked(film.astype(np.float64) / _WHITE[film.dtype.name], "film")
-    return unit if film.shape[2:] else np.repeat(unit[..., None], 3, axis=-1)
+    return unit if film.shape[2:] else np.broadcast_to(unit[..., None], (*unit.shape, 3))
 
 
 def _at_size(probability: npt.NDArray[np.floating], height: int, width: int) -> npt.NDArray[np.float64]:

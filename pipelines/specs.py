@@ -9,56 +9,38 @@ from dataclasses import fields, replace
 from difflib import get_close_matches
 from typing import Any
 
-from db.domain.campaign import CampaignDefinition, StageDefinition, TrainingRecipe
+from db.domain.campaign import CampaignDefinition, StageDefinition
 from db.domain.errors import InputError
 from db.domain.network import NetworkSpec
+from db.domain.recipe import TrainingRecipe
+from ml_backend import recipes
 
 _THREE = ("unet", "unet_plus_plus", "dla")
 
 
 def laptop() -> CampaignDefinition:
-    """Small encoders at 192x192, for two cores and no weights.
+    """Small encoders, for two cores and no weights.
 
     Stage I: three networks x five folds; stage II: five networks, three decoders on `small` and two on `tiny`.
     """
-    recipe = TrainingRecipe(
-        input_size=192, epochs=30, batch_size=8, learning_rate=1e-3, dice_over="batch", dice_smoothing=1.0
-    )
-    return _two_stages(
-        "laptop", recipe, _named("small", *_THREE), _named("small", *_THREE) + _named("tiny", "unet", "dla")
-    )
+    five = _named("small", *_THREE) + _named("tiny", "unet", "dla")
+    return _stages("laptop", recipes.laptop(), _named("small", *_THREE), five)
 
 
 def smoke() -> CampaignDefinition:
     """The smallest campaign that goes through everything: seconds a network, for tests; its masks mean nothing."""
-    recipe = TrainingRecipe(
-        input_size=32,
-        epochs=2,
-        steps_per_epoch=4,
-        batch_size=4,
-        learning_rate=1e-3,
-        dice_over="batch",
-        dice_smoothing=1.0,
-    )
-    return _two_stages(
-        "smoke", recipe, _named("tiny", *_THREE), _named("tiny", *_THREE) + _named("small", "unet", "dla")
-    )
+    five = _named("tiny", *_THREE) + _named("small", "unet", "dla")
+    return _stages("smoke", recipes.smoke(), _named("tiny", *_THREE), five, five)
 
 
 def demo() -> CampaignDefinition:
-    """What `overread demo` runs on phantom films: 96x96, a few hundred steps a network."""
-    recipe = TrainingRecipe(
-        input_size=96,
-        epochs=8,
-        steps_per_epoch=40,
-        batch_size=8,
-        learning_rate=2e-3,
-        dice_over="batch",
-        dice_smoothing=1.0,
-    )
-    return _two_stages(
-        "demo", recipe, _named("tiny", *_THREE), _named("tiny", *_THREE) + _named("small", "unet", "dla")
-    )
+    """What `overread demo` runs on phantom films: a few minutes on two cores.
+
+    A third stage, for films that came late, is left to the visitor.
+    """
+    five = _named("tiny", *_THREE) + _named("small", "unet", "dla")
+    recipe = replace(recipes.laptop(), epochs=5)
+    return _stages("demo", recipe, _named("tiny", *_THREE), five, five)
 
 
 SPECS: Mapping[str, Callable[[], CampaignDefinition]] = {"laptop": laptop, "smoke": smoke, "demo": demo}
@@ -128,13 +110,18 @@ def _named(encoder: str, *decoders: str) -> tuple[NetworkSpec, ...]:
     return tuple(NetworkSpec.parse(f"{decoder}-{encoder}") for decoder in decoders)
 
 
-def _two_stages(
-    preset: str, recipe: TrainingRecipe, first: tuple[NetworkSpec, ...], second: tuple[NetworkSpec, ...]
+def _stages(
+    preset: str, recipe: TrainingRecipe, first: tuple[NetworkSpec, ...], *later: tuple[NetworkSpec, ...]
 ) -> CampaignDefinition:
+    """Stage I with drawings among its candidates, then stages of networks alone."""
+    names = ("II", "III", "IV")
     return CampaignDefinition(
         preset=preset,
         stages=(
             StageDefinition("I", first, with_drawing=True, recipe=recipe),
-            StageDefinition("II", second, with_drawing=False, recipe=recipe),
+            *(
+                StageDefinition(name, networks, with_drawing=False, recipe=recipe)
+                for name, networks in zip(names, later, strict=False)
+            ),
         ),
     )

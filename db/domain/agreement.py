@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import inf, nan, sqrt
+from math import exp, inf, nan, pi, sqrt
 
 import numpy as np
 from scipy import integrate, special, stats
@@ -179,9 +179,9 @@ def wilson_interval(share: float, n: int, z: float = Z_95) -> tuple[float, float
 def chance_machine_preferred(n_machines: int, correlation: float = 0.0) -> float:
     """How often an indifferent reader picks a machine, when one drawing stands beside `n_machines` machines' masks.
 
-    The reader takes the best of standard normal qualities, equally good on average. Those of the machines correlate with
-    each other by `correlation` (0..1), because networks trained on the same masks err alike; the drawing's with none.
-    Three machines: 0.75 at 0, 0.65 at 0.6, 0.58 at 0.9; 0.5 at 1, where three masks are one.
+    The reader takes the best of standard normal qualities, equally good on average. Those of the machines correlate
+    with each other by `correlation` (0..1), because networks trained on the same masks err alike; the drawing's does
+    with none. Three machines: 0.75 at 0, 0.65 at 0.6, 0.58 at 0.9; 0.5 at 1, where three masks are one.
 
     The drawing wins with E[Phi(u sqrt((1 + c) / (1 - c)))^n] over a standard normal u: given its lead over what the
     machines share, each of them fails to reach it independently.
@@ -193,9 +193,9 @@ def chance_machine_preferred(n_machines: int, correlation: float = 0.0) -> float
         return 0.5
     slope = sqrt((1 + correlation) / (1 - correlation))
     drawing_wins, _ = integrate.quad(
-        lambda u: special.ndtr(slope * u) ** n_machines * stats.norm.pdf(u), -inf, inf, epsabs=1e-10
+        lambda u: special.ndtr(slope * u) ** n_machines * exp(-(u**2) / 2), -inf, inf, epsabs=1e-10
     )
-    return 1 - float(drawing_wins)
+    return 1 - float(drawing_wins) / sqrt(2 * pi)
 
 
 def measure_position_bias(judgements: Sequence[Judgement]) -> PositionBias:

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from db.domain.errors import InputError, StateError
 from db.domain.network import NetworkSpec
+from db.domain.recipe import TrainingRecipe
 
 
 class StageState(StrEnum):
@@ -68,20 +69,6 @@ def advance(state: StageState, target: StageState, *, stage: str) -> StageState:
         msg = f"Stage {stage} is {state}, so it cannot become {target}."
         raise StateError(msg, hint=hint)
     return target
-
-
-@dataclass(frozen=True)
-class TrainingRecipe:
-    """How every network of a stage is trained. Source: P20, P24, P26; the defaults are the paper's."""
-
-    input_size: int = 224
-    epochs: int = 50
-    steps_per_epoch: int | None = None
-    batch_size: int = 32
-    learning_rate: float = 1e-4
-    augment: bool = True
-    dice_over: str = "image"
-    dice_smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -151,4 +138,4 @@ def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _stage(fields: dict[str, Any]) -> StageDefinition:
     networks = tuple(NetworkSpec.parse(network["network"]) for network in fields.pop("networks"))
-    return StageDefinition(networks=networks, recipe=TrainingRecipe(**fields.pop("recipe")), **fields)
+    return StageDefinition(networks=networks, recipe=TrainingRecipe.from_json(fields.pop("recipe")), **fields)

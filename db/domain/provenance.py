@@ -40,7 +40,12 @@ class JobState(StrEnum):
     @property
     def is_active(self) -> bool:
         """Whether the job waits or runs."""
-        return self in {JobState.QUEUED, JobState.RUNNING}
+        return self in JobState.active()
+
+    @classmethod
+    def active(cls) -> frozenset["JobState"]:
+        """The states of a job that has not ended."""
+        return frozenset({cls.QUEUED, cls.RUNNING})
 
 
 class Role(StrEnum):

@@ -24,13 +24,20 @@ def open_(address: str, cases: int | None) -> None:
     click.echo(f"Stage {address} is open with {status.n_cases} cases.")
 
 
-@command.command(epilog="Example:\n\n    overread stage train pilot/I && overread worker --exit-when-idle")
+@command.command(epilog="Example:\n\n    overread stage train pilot/I --wait")
 @_ADDRESS
-def train(address: str) -> None:
+@click.option("--wait", is_flag=True, help="Stay until it is done; train here where no worker runs.")
+def train(address: str, wait: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Enqueue the training of a stage's round; a worker does it."""
     from annotation_server.services.coordinating import request_training
+    from pipelines.cli.worker import finish
 
-    job_id = request_training(open_record(), address)
+    record = open_record()
+    job_id = request_training(record, address)
+    if wait:
+        finish(record, job_id)
+        click.echo(f"Stage {address} can be read.")
+        return
     click.echo(f"Job {job_id} waits for a worker: `overread worker`, or `overread up` which runs one.")
 
 

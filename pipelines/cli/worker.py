@@ -81,18 +81,24 @@ def finish(record: "Record", job_id: int) -> None:
     StateError
         If it was cancelled.
     """
-    from db.domain.errors import ExternalError, StateError
-    from db.domain.provenance import JobState
     from db.jobs import POLL_S, Worker
-    from db.models import Job
 
     worker = Worker(record, _handlers())
-    with _shown_progress(record, job_id) as is_ended:
+    with shown_progress(record, job_id) as is_ended:
         while not is_ended():
             if worker.has_twin():
                 time.sleep(POLL_S)
             elif not worker.run(is_ended):
                 raise click.Abort
+    check_outcome(record, job_id)
+
+
+def check_outcome(record: "Record", job_id: int) -> None:
+    """Raise what `finish` raises if the job did not end well."""
+    from db.domain.errors import ExternalError, StateError
+    from db.domain.provenance import JobState
+    from db.models import Job
+
     with record.database.read() as session:
         job = session.get_one(Job, job_id)
     if job.state is JobState.FAILED:
@@ -104,7 +110,7 @@ def finish(record: "Record", job_id: int) -> None:
 
 
 @contextmanager
-def _shown_progress(record: "Record", job_id: int) -> "Iterator[Callable[[], bool]]":
+def shown_progress(record: "Record", job_id: int) -> "Iterator[Callable[[], bool]]":
     """Bars for the parts of a job; the block gets a function that brings them up to date and says if it has ended."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from sqlalchemy import select

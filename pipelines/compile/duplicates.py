@@ -1,43 +1,66 @@
-"""Near-duplicates: one film encoded, resized or equalised anew. Films of one patient taken days apart are none.
+"""Near-duplicates: one film encoded, resized, inverted or equalised anew. Two films of one patient are none.
 
-A fingerprint is a thumbnail without its slow shades, reduced to ranks: scaling, compression and any monotone tone curve
-leave it nearly unchanged, while another breath or another pose does not. On the films that this was tried on, copies
-correlate above 0.99 and different films below 0.77.
+A fingerprint is a thumbnail reduced to ranks, which any monotone change of grey leaves as they are, less its slow
+shades, which all chests share. On 442 real films copies correlate above 0.999 and different films, serial ones of a
+patient among them, below 0.73; phantoms, who have one anatomist, below 0.82. `docs/method.md` has the measurement.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from scipy import ndimage
-from scipy.stats import rankdata
 
-from db.domain.mask import resample
+Fingerprint = npt.NDArray[np.int8]
 
 SIDE_PX = 64
-SHADE_PX = 4.0
-SAME_FILM = 0.9
-"""Correlation of fingerprints from which two films are one."""
+SHADE_PX = 3.0
+"""Standard deviation of the Gaussian whose result counts as shade, in pixels of the thumbnail."""
+
+SAME_FILM = 0.93
+"""Correlation of fingerprints, of either sign, from which two films are one. Among unrelated films Fisher's z of the
+largest correlation grows by 0.15 for ten times as many pairs, which reaches 0.86 with 20,000 films."""
+
+BLOCK_ROWS = 4096
+"""Known fingerprints compared at once: 64 MB as float32."""
 
 
 def fingerprint(film: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
-    """What is compared: `SIDE_PX` squared bytes."""
-    thumbnail = resample(film.astype(np.float32), SIDE_PX, SIDE_PX)
-    detail = thumbnail - ndimage.gaussian_filter(thumbnail, SHADE_PX)
-    ranks = rankdata(detail) / detail.size
-    return np.rint(ranks * np.iinfo(np.uint8).max).astype(np.uint8).tobytes()
+    """What is compared: `SIDE_PX` squared signed bytes of any film [height, width]."""
+    field = Image.fromarray(film.astype(np.float32))
+    thumbnail = np.asarray(field.resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX))
+    ranks = _ranks(thumbnail)
+    detail = ranks - ndimage.gaussian_filter(ranks, SHADE_PX)
+    scale = np.iinfo(np.int8).max / max(np.abs(detail).max(), np.finfo(np.float32).tiny)
+    return np.rint(detail * scale).astype(np.int8).tobytes()
 
 
 def find_duplicates(new: Sequence[bytes], known: Sequence[bytes]) -> list[tuple[int, int]]:
-    """Pairs (index in `new`, index in `known`) of fingerprints of one film."""
-    if not new or not known:
-        return []
-    likeness = _normalised(new) @ _normalised(known).T
-    return [(int(i), int(j)) for i, j in zip(*np.nonzero(likeness >= SAME_FILM), strict=True)]
+    """Pairs (index in `new`, index in `known`) of fingerprints of one film, sorted."""
+    rows = _normalised(new)
+    found = [
+        (int(i), int(j) + start)
+        for start, block in _blocks(known)
+        for i, j in np.argwhere(np.abs(rows @ _normalised(block).T) >= SAME_FILM)
+    ]
+    return sorted(found)
+
+
+def _blocks(fingerprints: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes]]]:
+    for start in range(0, len(fingerprints), BLOCK_ROWS):
+        yield start, fingerprints[start : start + BLOCK_ROWS]
+
+
+def _ranks(thumbnail: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """The share of pixels below each pixel, 0..1; equal pixels share theirs."""
+    _, place, counts = np.unique(thumbnail, return_inverse=True, return_counts=True)
+    below = np.cumsum(counts) - counts / 2
+    return below[place].reshape(thumbnail.shape) / thumbnail.size
 
 
 def _normalised(fingerprints: Sequence[bytes]) -> npt.NDArray[np.float32]:
-    rows = np.frombuffer(b"".join(fingerprints), np.uint8).reshape(len(fingerprints), -1).astype(np.float32)
+    rows = np.frombuffer(b"".join(fingerprints), np.int8).reshape(len(fingerprints), SIDE_PX**2).astype(np.float32)
     rows -= rows.mean(axis=1, keepdims=True)
-    normalised: npt.NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    normalised: npt.NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-6)
     return normalised

@@ -1,100 +1,131 @@
-"""Film files to grey pixels. Every format's reader has its room here."""
+"""Film files to grey pixels. Every format's reader has its room here; a file is what its first bytes say."""
 
-from collections.abc import Callable, Mapping
+import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from db.domain.errors import InputError
+from pipelines.compile.dicom import is_dicom, read_dicom
 
 Film = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+FILM_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm"})
 
 MAX_PIXELS = 80_000_000
 """A film of 43 x 43 cm at 20 pixels a millimetre; more is refused before it is decoded."""
 
 MIN_SIDE_PX = 32
-DEEP_MODES = frozenset({"I;16", "I;16B", "I;16L", "I"})
-PHOTOMETRIC_TAG = 262
+
 WHITE_IS_ZERO = 0
+
+_PICTURES: dict[bytes, Callable[[io.BytesIO], ImageFile]] = {
+    b"\x89PNG\r\n\x1a\n": PngImageFile,
+    b"\xff\xd8\xff": JpegImageFile,
+    b"II*\0": TiffImageFile,
+    b"MM\0*": TiffImageFile,
+}
+"""First bytes -> Pillow's decoder. Pillow's forty others never see a file; its own limit on the size, which is
+global, gives way to `MAX_PIXELS`."""
+
+_GREY_MODES = {"L", "LA", "La", "I;16", "I;16B", "I;16L"}
+_COLOUR_MODES = {"RGB", "RGBA", "RGBa", "RGBX"}
+_REFUSED_MODES = {
+    "1": "holds one bit a pixel: a mask, not a film",
+    "P": "holds palette colours",
+    "PA": "holds palette colours",
+    "I": "holds signed or 32-bit values",
+    "F": "holds floating-point values",
+}
 
 
 def decode(path: Path) -> Film:
     """The film in a PNG, JPEG or TIFF file: uint8 or uint16 [height, width], bright where dense.
 
-    Colour becomes luminance, transparency is dropped, the camera's orientation is applied.
+    Colour becomes luminance (ITU-R 601, at 8 bits even where the file has 16), transparency shows black, the stored
+    orientation is applied, and a TIFF whose zero is white is inverted.
 
     Raises
     ------
     InputError
-        If the file is no film: unknown format, truncated, too large or too small, several pages, one-bit, blank.
+        If the file is no film: unknown format, damaged, too large or too small, of several pages, one-bit, palette or
+        floating-point, blank.
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        msg = f"{path.name} is not a film file; {', '.join(sorted(READERS))} are read."
-        raise InputError(msg, hint="Convert it to PNG.")
-    film = reader(path)
+    film = read_dicom(path) if is_dicom(path) else upright_grey(open_picture(path), path.name)
     if min(film.shape) < MIN_SIDE_PX:
         msg = f"{path.name} is {film.shape[1]}x{film.shape[0]}; a film has at least {MIN_SIDE_PX} pixels a side."
-        raise InputError(msg)
+        raise InputError(msg, hint="A thumbnail is no film: take the original.")
     if film.min() == film.max():
         msg = f"{path.name} is blank: every pixel is {film.min()}."
-        raise InputError(msg)
+        raise InputError(msg, hint="Export the film again.")
     return film
 
 
-def _read_picture(path: Path) -> Film:
+def open_picture(path: Path) -> ImageFile:
+    """The decoded picture of one page in a PNG, JPEG or TIFF file, its size checked before its pixels are read.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, damaged, too large or of several pages.
+    """
+    data = path.read_bytes()
+    decoder = next((decoder for magic, decoder in _PICTURES.items() if data.startswith(magic)), None)
+    if decoder is None:
+        msg = f"{path.name} is not a PNG, JPEG or TIFF file, whatever its name says."
+        raise InputError(msg, hint="Export the film again, as PNG.")
     try:
-        with Image.open(path) as picture:
-            _check_header(picture, path.name)
-            return _grey(picture, path.name)
-    except UnidentifiedImageError:
-        msg = f"{path.name} is not a readable {path.suffix.lstrip('.').upper()} file."
-        raise InputError(msg, hint="Export the film again.") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large(path.name, "over 178 million pixels") from None
-    except (OSError, SyntaxError, ValueError) as error:
+        picture = decoder(io.BytesIO(data))
+        n_pages = getattr(picture, "n_frames", 1)
+        _check_header(picture, path.name, n_pages)
+        picture.load()
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - on damaged files Pillow's decoders raise whatever they stumble over
         msg = f"{path.name} is damaged: {error}."
         raise InputError(msg, hint="Export the film again.") from None
+    return picture
 
 
-def _check_header(picture: Image.Image, name: str) -> None:
+def upright_grey(picture: ImageFile, name: str) -> Film:
+    """The pixels of a picture as it is to be looked at: uint8 or uint16 [height, width].
+
+    Raises
+    ------
+    InputError
+        If its pixels are neither grey nor true colour.
+    """
+    if picture.mode not in _GREY_MODES | _COLOUR_MODES:
+        what = _REFUSED_MODES.get(picture.mode, f"holds {picture.mode} colours")
+        msg = f"{name} {what}; grey of 8 or 16 bits and RGB are read."
+        raise InputError(msg, hint="Export the film as grey PNG. Masks come in with `overread import-masks`.")
+    is_inverted = _is_deep(picture) and getattr(picture, "tag_v2", {}).get(PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO
+    upright = ImageOps.exif_transpose(picture)
+    if _is_deep(picture):
+        film = np.asarray(upright).astype(np.uint16)
+        return ~film if is_inverted else film  # Pillow inverts the 8-bit ones itself
+    if "A" in upright.mode.upper():
+        black = Image.new("RGBA", upright.size, (0, 0, 0, 255))
+        upright = Image.alpha_composite(black, upright.convert("RGBA"))
+    return np.asarray(upright.convert("L"))
+
+
+def _is_deep(picture: Image.Image) -> bool:
+    return picture.mode.startswith("I;16")
+
+
+def _check_header(picture: ImageFile, name: str, n_pages: int) -> None:
     width, height = picture.size
     if width * height > MAX_PIXELS:
-        raise _too_large(name, f"{width}x{height}")
-    if getattr(picture, "n_frames", 1) > 1:
-        msg = f"{name} has {picture.n_frames} pages."  # type: ignore[attr-defined]  # only formats with pages have it
+        msg = f"{name} is {width}x{height}; a film has at most {MAX_PIXELS // 1_000_000} million pixels."
+        raise InputError(msg, hint="Scale it down before you ingest it.")
+    if n_pages > 1:
+        msg = f"{name} has {n_pages} pages; a film has one."
         raise InputError(msg, hint="Save each film as a file of its own.")
-    if picture.mode == "1":
-        msg = f"{name} has one bit a pixel; that is a mask, not a film."
-        raise InputError(msg, hint="Masks come in with `overread import-masks`.")
-
-
-def _too_large(name: str, size: str) -> InputError:
-    msg = f"{name} has {size}; a film has at most {MAX_PIXELS // 1_000_000} million pixels."
-    return InputError(msg, hint="Scale it down before you ingest it.")
-
-
-def _grey(picture: Image.Image, name: str) -> Film:
-    if picture.mode not in DEEP_MODES:
-        upright = ImageOps.exif_transpose(picture)
-        return np.asarray(upright if upright.mode == "L" else upright.convert("RGB").convert("L"))
-    values = np.asarray(picture)
-    if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
-        msg = f"{name} has values from {values.min()} to {values.max()}; 0 to 65535 are read."
-        raise InputError(msg, hint="Save it with 16 bits a pixel.")
-    tags = getattr(picture, "tag_v2", {})
-    deep = values.astype(np.uint16)
-    return np.iinfo(np.uint16).max - deep if tags.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO else deep
-
-
-def _refuse_dicom(path: Path) -> Film:
-    msg = f"{path.name} is a DICOM file; this version reads PNG, JPEG and TIFF."
-    raise InputError(msg, hint="Convert it to a 16-bit PNG without burned-in text.")
-
-
-READERS: Mapping[str, Callable[[Path], Film]] = {
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff"), _read_picture),
-    ".dcm": _refuse_dicom,
-}

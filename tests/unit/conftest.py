@@ -8,10 +8,11 @@ from sqlalchemy import select
 
 from annotation_server.services.enrolling import enrol, take_cases
 from db.artifacts import Store
-from db.domain.campaign import CampaignDefinition, RoundState, StageDefinition, StageState, TrainingRecipe
+from db.domain.campaign import CampaignDefinition, RoundState, StageDefinition, StageState
 from db.domain.case import CaseClass, View
 from db.domain.network import NetworkSpec
 from db.domain.provenance import JobKind, JobState, MaskOrigin, Role
+from db.domain.recipe import TrainingRecipe
 from db.domain.verdict import VerdictKind
 from db.models import (
     Account,

@@ -79,6 +79,8 @@ def test_a_worker_runs_a_job_with_its_arguments(record):
     assert seen == [(id_, 1, {"folder": "out"})]
     done = job(record, id_)
     assert (done.state, done.n_takeovers, done.error) == (JobState.DONE, 0, "")
+    assert done.started_at
+    assert done.finished_at
     assert done.created_at <= done.started_at <= done.finished_at
 
 

@@ -9,8 +9,9 @@ from db.domain.network import NetworkSpec
 from ml_backend import inference, recipes, weights
 from ml_backend.data import PackedSet
 from ml_backend.fitting import Progress, Trainer
+from ml_backend.task import TrainingSpec
 
-SPEC = recipes.smoke(NetworkSpec.parse("unet-tiny"))
+SPEC = TrainingSpec.of(NetworkSpec.parse("unet-tiny"), recipes.smoke())
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def test_a_network_learns_what_brightness_alone_does_not_tell(decoder: str, tmp_
     shade = gaussian_filter(rng.normal(size=masks.shape), (0, 8, 8))
     texture = np.where(masks, coarse / coarse.std(), fine / fine.std())
     films = np.clip(128 + 12 * texture + 20 * shade / shade.std(), 0, 255).astype(np.uint8)
-    spec = recipes.laptop(NetworkSpec.parse(f"{decoder}-small"))
+    spec = TrainingSpec.of(NetworkSpec.parse(f"{decoder}-small"), recipes.laptop())
     trainer = Trainer(replace(spec, input_size=32, epochs=5, steps_per_epoch=30))
     trainer.fit(films[:64], masks[:64], state=tmp_path / "state", report=lambda _: None)
     predicted = inference.predict(trainer.model, films[64:]) >= 0.5

@@ -8,10 +8,14 @@ from ml_backend.publishing import discard_unfinished, publish
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "card.json"
     path.write_text("old")
-    writing = publish(path)
-    writing.__enter__().write_text("half of the n")
+
+    def fail() -> None:
+        with publish(path) as temporary:
+            temporary.write_text("half of the n")
+            raise RuntimeError
+
     with pytest.raises(RuntimeError):
-        writing.__exit__(RuntimeError, RuntimeError(), None)
+        fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

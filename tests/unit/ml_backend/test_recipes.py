@@ -1,12 +1,12 @@
 from db.domain.network import NetworkSpec
+from db.domain.recipe import LossSpec
 from ml_backend import recipes
-from ml_backend.task import LossSpec
 
 NETWORK = NetworkSpec.parse("unet-densenet121")
 
 
 def test_the_papers_recipe_has_the_papers_numbers() -> None:
-    spec = recipes.paper(NETWORK)
+    spec = recipes.paper()
     assert (spec.input_size, spec.epochs, spec.batch_size, spec.learning_rate) == (224, 50, 32, 1e-4)
     assert spec.schedule == "constant"
     assert spec.loss == LossSpec(alpha=0.25, gamma=2.0, over="film", smoothing=0.0)
@@ -14,4 +14,4 @@ def test_the_papers_recipe_has_the_papers_numbers() -> None:
 
 def test_our_recipes_let_films_without_infection_teach() -> None:
     for recipe in (recipes.laptop, recipes.smoke):
-        assert recipe(NETWORK).loss == LossSpec(over="batch", smoothing=1.0)
+        assert recipe().loss == LossSpec(over="batch", smoothing=1.0)

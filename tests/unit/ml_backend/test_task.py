@@ -10,12 +10,12 @@ from ml_backend import recipes
 from ml_backend.data import PackedSet
 from ml_backend.task import Fold, TrainingSpec, TrainingTask, key
 
-SPEC = recipes.smoke(NetworkSpec.parse("unet-tiny"))
+SPEC = TrainingSpec.of(NetworkSpec.parse("unet-tiny"), recipes.smoke())
 FOLD = Fold("0", ("a", "b"), ("c",))
 
 
 def test_a_specification_survives_json() -> None:
-    spec = recipes.laptop(NetworkSpec.parse("dla-densenet121-frozen"), seed=4)
+    spec = TrainingSpec.of(NetworkSpec.parse("dla-densenet121-frozen"), recipes.laptop(), seed=4)
     assert TrainingSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 

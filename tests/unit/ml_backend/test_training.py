@@ -18,10 +18,10 @@ from db.domain.network import NetworkSpec
 from ml_backend import inference, recipes, weights
 from ml_backend.data import PackedSet, load_maps
 from ml_backend.networks import build
-from ml_backend.task import Fold, TrainingTask, file_digest
+from ml_backend.task import Fold, TrainingSpec, TrainingTask, file_digest
 from ml_backend.training import main, run_task
 
-SPEC = recipes.smoke(NetworkSpec.parse("unet-tiny"))
+SPEC = TrainingSpec.of(NetworkSpec.parse("unet-tiny"), recipes.smoke())
 Line = dict[str, Any]
 
 

@@ -5,9 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from db.domain.campaign import CampaignDefinition, StageDefinition, StageState, TrainingRecipe, advance
+from db.domain.campaign import CampaignDefinition, StageDefinition, StageState, advance
 from db.domain.errors import InputError, StateError
 from db.domain.network import NetworkSpec
+from db.domain.recipe import TrainingRecipe
 
 UNET, DLA = NetworkSpec("unet", "small"), NetworkSpec("dla", "small", frozen=True)
 STAGE = StageDefinition("I", (UNET, DLA), with_drawing=True, recipe=TrainingRecipe())

@@ -1,3 +1,5 @@
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from db.domain.errors import InputError
 from db.domain.network import Decoder, Encoder, NetworkSpec
 from ml_backend.networks import DECODERS, build
+from ml_backend.networks.blocks import head
 from ml_backend.networks.pyramid import PAPER_WIDTHS, DecoderWidths, Pyramid
 
 # Table V (P43) less DenseNet-121 without its top (6,953,856 trainable and 83,648 other parameters).
@@ -29,16 +32,14 @@ def names_joined(model: keras.Model, node: str) -> list[str]:
 
 @pytest.mark.parametrize("decoder", Decoder)
 def test_decoders_have_the_papers_parameters_on_the_features_of_densenet(decoder: Decoder) -> None:
-    from ml_backend.networks.blocks import head
-
     pyramid = pyramid_of((64, 128, 256, 512, 1024))
     probability = head(DECODERS[decoder](pyramid, PAPER_WIDTHS))
     model = keras.Model([*pyramid.skips, pyramid.deepest], probability)
-    counts = [
-        sum(w.value.size if hasattr(w.value, "size") else np.prod(w.shape) for w in weights)
+    trainable, others = (
+        sum(math.prod(weight.shape) for weight in weights)
         for weights in (model.trainable_weights, model.non_trainable_weights)
-    ]
-    assert tuple(map(int, counts)) == PAPER_DECODERS_ON_DENSENET[decoder]
+    )
+    assert (trainable, others) == PAPER_DECODERS_ON_DENSENET[decoder]
     assert probability.shape == (None, 64, 64, 1)
 
 

@@ -1,0 +1,27 @@
+"""`overread serve`: the web server."""
+
+import click
+
+from pipelines.cli.context import open_record
+
+
+@click.command(epilog="Example:\n\n    overread serve --port 8000")
+@click.option("--host", help="Address to listen on; default: the setting `host`.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 picks a free one. Default: the setting `port`.")
+def command(host: str | None, port: int | None) -> None:
+    """Serve the reading room and the dashboard. It needs a session key: `overread doctor --init` makes one."""
+    from waitress import create_server
+
+    from annotation_server.app import create_app
+
+    record = open_record()
+    settings = record.settings
+    server = create_server(
+        create_app(record),
+        host=settings.host if host is None else host,
+        port=settings.port if port is None else port,
+        threads=settings.threads,
+        ident=None,
+    )
+    click.echo(f"Overread listens on http://{server.effective_host}:{server.effective_port}")
+    server.run()

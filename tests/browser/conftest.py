@@ -1,0 +1,153 @@
+"""A real server before a real browser: one reader, one open stage, a few phantom cases with five candidates each."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+from scipy import ndimage
+from sqlalchemy.orm import Session
+from waitress.server import create_server
+
+from annotation_server.app import create_app
+from db.accounts import add_account
+from db.domain.campaign import Arm, CampaignDefinition, RoundState, StageDefinition, StageState, TrainingRecipe
+from db.domain.case import CaseClass, View
+from db.domain.network import NetworkSpec
+from db.domain.provenance import MaskOrigin, Role
+from db.models import Campaign, CampaignCase, Candidate, CaseRow, Comparison, MaskRow, Round, Stage
+from db.record import Record
+from db.settings import Settings
+from pipelines.simulate import CONSPICUOUS, Phantom, make_phantom
+
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+CODE, PASSWORD = "r1", "a quiet dark room"
+HEIGHT_PX, WIDTH_PX = 480, 560
+N_CASES = 7
+NETWORKS = (
+    NetworkSpec("unet", "tiny"),
+    NetworkSpec("dla", "tiny"),
+    NetworkSpec("unet_plus_plus", "tiny"),
+    NetworkSpec("unet", "small"),
+    NetworkSpec("dla", "small"),
+)
+TIMEOUT_MS = 10_000
+
+
+@dataclass(frozen=True)
+class ReadingRoom:
+    """A server at `url`, the record behind it, and what the browser complained about."""
+
+    url: str
+    record: Record
+    page: Page
+    complaints: list[str]
+
+    def log_in(self) -> None:
+        """Sign in through the login page."""
+        self.page.goto(f"{self.url}/login")
+        self.page.get_by_label("Reader code").fill(CODE)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_url(f"{self.url}/")
+
+    def enter(self) -> None:
+        """Open the reading screen and wait for its first case."""
+        self.page.goto(f"{self.url}/read/pilot/II")
+        expect(self.page.locator(".candidates")).to_be_visible()
+
+
+@pytest.fixture(scope="session")
+def page_of_browser(chromium: str) -> Iterator[Page]:
+    """A page of 1280x720, with nothing kept from earlier tests."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.set_default_timeout(TIMEOUT_MS)
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def reading_room(page_of_browser: Page, tmp_path: Path) -> Iterator[ReadingRoom]:
+    """The server on a free port, reached by the browser."""
+    record = Record.open(Settings(home=tmp_path, secret_key="a session key only for this test 1234"))
+    with record.database.write() as session:
+        fill(session, record)
+    server = create_server(create_app(record), host="127.0.0.1", port=0, threads=4)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    complaints: list[str] = []
+    page = page_of_browser
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    yield ReadingRoom(f"http://127.0.0.1:{server.effective_port}", record, page, complaints)
+    page.goto("about:blank")
+    page.context.clear_cookies()
+    server.close()
+    thread.join()
+    record.database.dispose()
+
+
+def fill(session: Session, record: Record) -> None:
+    """One reader, and an open stage II whose networks have proposed."""
+    add_account(session, CODE, Role.READER, password=PASSWORD)
+    stage = StageDefinition("II", NETWORKS, with_drawing=False, recipe=TrainingRecipe(input_size=32))
+    definition = CampaignDefinition((stage,))
+    campaign = Campaign(name="pilot", definition_json=definition.to_json())
+    campaign.stages = [Stage(name="II", position=0, state=StageState.OPEN)]
+    campaign.stages[0].rounds.append(Round(number=1, state=RoundState.READING))
+    session.add(campaign)
+    session.flush()
+    for i in range(N_CASES):
+        add_case(session, record, campaign, i)
+
+
+def add_case(session: Session, record: Record, campaign: Campaign, i: int) -> None:
+    """A phantom film, five proposals for it, and one free seat before them."""
+    rng = np.random.default_rng(i)
+    phantom = make_phantom(rng, side_px=WIDTH_PX, infected=True, preset=CONSPICUOUS)
+    case = CaseRow(
+        key=f"c{i}",
+        patient=f"p{i}",
+        component=f"c{i}",
+        case_class=CaseClass.INFECTION,
+        view=View.PA,
+        source="phantom",
+        licence="CC0-1.0",
+        width_px=WIDTH_PX,
+        height_px=HEIGHT_PX,
+        film_digest=record.store.put_film(phantom.film[:HEIGHT_PX]),
+        fingerprint=b"",
+        simulated=True,
+    )
+    session.add(case)
+    session.flush()
+    stage = campaign.stages[0]
+    round_ = stage.rounds[0]
+    session.add(CampaignCase(campaign_id=campaign.id, case_id=case.id, arm=Arm.READ, stage_id=stage.id, fold=i % 5))
+    for position in range(len(NETWORKS)):
+        digest = record.store.put_map(proposal(phantom, rng))
+        mask = MaskRow(campaign_id=campaign.id, case_id=case.id, origin=MaskOrigin.NETWORK, map_digest=digest)
+        session.add(mask)
+        session.flush()
+        session.add(Candidate(round_id=round_.id, case_id=case.id, position=position, mask_id=mask.id))
+    session.add(Comparison(round_id=round_.id, case_id=case.id))
+
+
+def proposal(phantom: Phantom, rng: np.random.Generator) -> np.ndarray:
+    """A probability map that is near the truth, and wrong in its own way."""
+    noise = ndimage.gaussian_filter(rng.normal(size=phantom.infection.shape), 16)
+    blurred = ndimage.gaussian_filter(phantom.infection.astype(np.float32), 6)
+    return np.clip(blurred + 0.15 * noise / noise.std(), 0, 1)[:HEIGHT_PX].astype(np.float32)
