@@ -82,9 +82,10 @@ def deactivate(account: Account) -> None:
     account.fs_uniquifier = secrets.token_hex(16)
 
 
-def authenticate(session: Session, code: str, password: str) -> Account | None:
-    """The active account that this code and password open, or None; both answers take the same time."""
-    account = session.scalar(select(Account).where(Account.code == code))
+def authenticate(session: Session, identity: str, password: str) -> Account | None:
+    """The active account that this code or e-mail address and password open, or None; both take the same time."""
+    query = select(Account).where(or_(Account.code == identity, Account.email == identity))
+    account = session.scalar(query.order_by(Account.code != identity).limit(1))
     is_known = account is not None and account.active and account.password is not None
     hashed = account.password if account is not None and is_known else None
     is_right = verify_password(hashed or _unknown(), password)

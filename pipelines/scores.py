@@ -195,8 +195,8 @@ def to_levels(probability: npt.ArrayLike) -> Levels:
 
 
 def first_level(threshold: float) -> int:
-    """The lowest level that reaches `threshold`; a threshold that is itself a level counts as reached."""
-    return ceil(threshold * MAP_LEVELS - 1e-6)
+    """The lowest level that reaches `threshold`; one read from a float32 map, a hair above its level, is reached."""
+    return ceil(threshold * MAP_LEVELS - 0.01)
 
 
 @dataclass(frozen=True, eq=False)

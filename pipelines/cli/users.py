@@ -1,5 +1,7 @@
 """`overread users`: accounts."""
 
+from typing import TextIO
+
 import click
 
 from db.domain.provenance import Role
@@ -21,7 +23,7 @@ def command() -> None:
 @click.option("--email", help="Address, for the coordinator's own records.")
 @click.option("--simulated", is_flag=True, help="A reader that is a program; nobody can sign in with it.")
 @PASSWORD
-def add(code: str, role: Role, email: str | None, *, simulated: bool, password_file: click.utils.LazyFile) -> None:
+def add(code: str, role: Role, email: str | None, *, simulated: bool, password_file: TextIO | None) -> None:
     """Add an account. Readers appear to others by CODE only."""
     from db.accounts import add_account
 
@@ -47,7 +49,7 @@ def list_() -> None:
 @command.command(epilog="Example:\n\n    overread users password r1")
 @click.argument("code")
 @PASSWORD
-def password(code: str, password_file: click.utils.LazyFile) -> None:
+def password(code: str, password_file: TextIO | None) -> None:
     """Give an account another password and end its sessions."""
     from db.accounts import find_account, set_password
 
@@ -68,7 +70,7 @@ def deactivate(code: str) -> None:
     click.echo(f"Account {code} is deactivated.")
 
 
-def _password(file: click.utils.LazyFile | None) -> str:
+def _password(file: TextIO | None) -> str:
     if file is not None:
         return str(file.readline().rstrip("\r\n"))
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

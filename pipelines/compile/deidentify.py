@@ -1,6 +1,7 @@
 """Patients become keyed pseudonyms, dates move by a secret number of days a patient, before anything is stored.
 
 The key lies outside the database and its backups (`Settings.pseudonym_key`): without it a pseudonym leads nowhere.
+Patient 1 of one source is not patient 1 of another.
 """
 
 import csv
@@ -11,18 +12,19 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
 
-MAX_SHIFT_DAYS = 365
+PSEUDONYM_DIGITS = 16
+MAX_SHIFT_DAYS = 3650
 OLDEST_YEARS = 90.0
 """Higher ages identify people; they are kept as this one."""
 
 
 def pseudonym(key: bytes, source: str, patient: str) -> str:
     """The name under which a patient of a source is kept: always the same, unguessable without the key."""
-    return f"p{_keyed(key, 'patient', source, patient).hex()[:16]}"
+    return f"p{_keyed(key, 'patient', source, patient).hex()[:PSEUDONYM_DIGITS]}"
 
 
 def shifted(key: bytes, source: str, patient: str, day: date) -> date:
-    """`day` moved back by 1 to 365 days, the same number for all dates of a patient, so that intervals survive."""
+    """`day` moved back by 1 to 3650 days, the same number for all dates of a patient, so that intervals survive."""
     days = int.from_bytes(_keyed(key, "date", source, patient)[:8]) % MAX_SHIFT_DAYS + 1
     return day - timedelta(days=days)
 
@@ -33,10 +35,16 @@ def coarse_age(age_years: float | None) -> float | None:
 
 
 def append_relink(path: Path, rows: Iterable[tuple[str, str, str]]) -> None:
-    """Add (pseudonym, source, patient) rows to a coordinator's relink table, a file only its owner can read."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w", newline="") as file:
-        csv.writer(file).writerows(rows)
+    """Add the (pseudonym, source, patient) rows that a coordinator's relink table lacks.
+
+    The table is a file that only its owner can read; the record never holds it.
+    """
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+", newline="") as file:
+        os.fchmod(file.fileno(), 0o600)
+        held = {tuple(row) for row in csv.reader(file)}
+        csv.writer(file).writerows(row for row in dict.fromkeys(rows) if row not in held)
 
 
 def _keyed(key: bytes, *parts: str) -> bytes:
-    return hmac.digest(key, "\0".join(parts).encode(), hashlib.sha256)
+    message = "".join(f"{len(part)}:{part}" for part in parts)
+    return hmac.digest(key, message.encode(), hashlib.sha256)

@@ -16,6 +16,7 @@ from pipelines.scores import (
     CrossValidated,
     LevelHistogram,
     cluster_bootstrap,
+    first_level,
     half_width,
     to_levels,
 )
@@ -142,10 +143,10 @@ def test_levels_of_a_stored_map_are_recovered_exactly():
     assert (to_levels(levels.astype(np.float32) / np.float32(65535)) == levels).all()
 
 
-def test_a_threshold_that_is_a_level_counts_as_reached():
-    for level in (1, 19661, 41942, 65535):
-        histogram = LevelHistogram.of(np.array([True]), np.array([level], np.uint16))
-        assert histogram.counts(level / 65535).tp == 1
+def test_a_threshold_read_from_a_map_is_reached_by_the_pixel_it_was_read_from():
+    for level in range(65536):
+        assert first_level(level / 65535) == level
+        assert first_level(float(np.float32(level) / np.float32(65535))) == level
 
 
 def test_the_area_under_the_curve_is_that_of_scikit_learn():
