@@ -66,7 +66,7 @@ def find_account(session: Session, code: str) -> Account:
     account = session.scalar(select(Account).where(Account.code == code))
     if account is None:
         msg = f"There is no account with the code {code!r}."
-        raise NotFoundError(msg, hint="See `overread users list`.")
+        raise NotFoundError(msg, hint=f"Add it with `overread users add {code} --role reader`.")
     return account
 
 

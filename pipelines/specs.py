@@ -29,8 +29,9 @@ def laptop() -> CampaignDefinition:
 
 def smoke() -> CampaignDefinition:
     """The smallest campaign that goes through everything: seconds a network, for tests; its masks mean nothing."""
-    five = _named("tiny", *_THREE) + _named("small", "unet", "dla")
-    return _stages("smoke", recipes.smoke(), _named("tiny", *_THREE), five, five)
+    return _stages(
+        "smoke", recipes.smoke(), _named("tiny", *_THREE), _named("tiny", *_THREE), _named("tiny", "unet", "dla")
+    )
 
 
 def demo() -> CampaignDefinition:
@@ -38,9 +39,8 @@ def demo() -> CampaignDefinition:
 
     A third stage, for films that came late, is left to the visitor.
     """
-    five = _named("tiny", *_THREE) + _named("small", "unet", "dla")
-    recipe = replace(recipes.laptop(), epochs=5)
-    return _stages("demo", recipe, _named("tiny", *_THREE), five, five)
+    three, five = _named("tiny", *_THREE), _named("tiny", *_THREE) + _named("small", "unet", "dla")
+    return _stages("demo", replace(recipes.laptop(), epochs=5), three, five, three)
 
 
 SPECS: Mapping[str, Callable[[], CampaignDefinition]] = {"laptop": laptop, "smoke": smoke, "demo": demo}

@@ -5,12 +5,15 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
+
+if TYPE_CHECKING:
+    from db.record import Record
 
 ROOT = Path(__file__).parents[1]
 FILMS = ROOT.parent / "shared" / "data"
@@ -114,3 +117,107 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         url: str = request.getfixturevalue("postgres_url")
         return url
     return f"sqlite:///{tmp_path / 'overread.sqlite'}"
+
+
+@pytest.fixture
+def build_room(tmp_path: Path) -> Iterator[Callable[..., "Record"]]:
+    """`build_room(n_cases=6, readers=("r1",), url="", n_seats=1, home=None)`: a record whose stage pilot/I is read.
+
+    Every case has four candidates, three networks' and a drawing. The same arguments make the same rows and files.
+    """
+    records = []
+
+    def build(
+        *, n_cases: int = 6, readers: Sequence[str] = ("r1",), url: str = "", n_seats: int = 1, home: Path | None = None
+    ) -> "Record":
+        records.append(_room(home or tmp_path, url, n_cases, readers, n_seats))
+        return records[-1]
+
+    yield build
+    for record in records:
+        record.database.dispose()
+
+
+def _room(home: Path, url: str, n_cases: int, readers: Sequence[str], n_seats: int) -> "Record":
+    import numpy as np
+
+    from db.accounts import add_account
+    from db.artifacts import Store
+    from db.domain.campaign import Arm, CampaignDefinition, RoundState, StageDefinition, StageState
+    from db.domain.case import CaseClass, View
+    from db.domain.network import NetworkSpec
+    from db.domain.provenance import JobKind, JobState, MaskOrigin, Role
+    from db.domain.recipe import TrainingRecipe
+    from db.models import (
+        Base,
+        Campaign,
+        CampaignCase,
+        Candidate,
+        CaseRow,
+        Checkpoint,
+        Comparison,
+        Job,
+        MaskRow,
+        Round,
+        Stage,
+    )
+    from db.record import Record
+    from db.session import Database
+    from db.settings import Settings
+
+    settings = Settings(home=home, db=url, secret_key="k" * 40)
+    record = Record(settings, Database.of(settings), Store(settings.store_folder))
+    Base.metadata.create_all(record.database.engine)
+    networks = tuple(NetworkSpec("unet", encoder) for encoder in ("tiny", "densenet121", "resnet50"))
+    stage = StageDefinition("I", networks, with_drawing=True, recipe=TrainingRecipe())
+    rng = np.random.default_rng(0)
+    films = [record.store.put_film(rng.integers(0, 4000, (60, 50), np.uint16)) for _ in range(3)]
+    maps = [record.store.put_map(rng.random((16, 16), np.float32)) for _ in range(12)]
+    masks = [record.store.put_mask(rng.random((60, 50)) > 0.4) for _ in range(4)]
+    with record.database.write() as session:
+        accounts = [add_account(session, code, Role.READER) for code in readers]
+        campaign = Campaign(name="pilot", definition_json=CampaignDefinition((stage,)).to_json())
+        campaign.stages = [Stage(name="I", position=0, state=StageState.OPEN)]
+        campaign.stages[0].rounds = [Round(number=1, state=RoundState.READING)]
+        cases = [
+            CaseRow(
+                key=f"secret-case-{i}",
+                patient=f"secret-patient-{i}",
+                component=f"secret-case-{i}",
+                case_class=CaseClass.INFECTION,
+                view=View.PA,
+                source="secret-source",
+                licence="CC0",
+                width_px=50,
+                height_px=60,
+                film_digest=films[i % 3],
+                fingerprint=b"",
+            )
+            for i in range(n_cases)
+        ]
+        session.add_all([campaign, *cases])
+        session.flush()
+        round_ = campaign.stages[0].rounds[0]
+        job = Job(kind=JobKind.TRAIN, workflow_id="w", campaign_id=campaign.id, round_id=round_.id, state=JobState.DONE)
+        session.add(job)
+        session.flush()
+        checkpoints = [
+            Checkpoint(job_id=job.id, network=network.name, fold=0, key="k" * 64, weights_digest="w" * 64, card={})
+            for network in networks
+        ]
+        session.add_all(checkpoints)
+        session.flush()
+        for i, case in enumerate(cases):
+            place = {"campaign_id": campaign.id, "case_id": case.id}
+            offered = [
+                MaskRow(origin=MaskOrigin.NETWORK, map_digest=maps[(3 * i + k) % 12], checkpoint_id=one.id, **place)
+                for k, one in enumerate(checkpoints)
+            ]
+            drawing = MaskRow(origin=MaskOrigin.DRAWING, digest=masks[i % 4], account_id=accounts[0].id, **place)
+            session.add_all(
+                Candidate(round_id=round_.id, case_id=case.id, position=int(position), mask=mask)
+                for position, mask in zip(rng.permutation(4), [*offered, drawing], strict=True)
+            )
+            session.add(CampaignCase(arm=Arm.READ, stage_id=campaign.stages[0].id, fold=0, **place))
+            session.add_all(Comparison(round_id=round_.id, case_id=case.id, seat=seat) for seat in range(n_seats))
+    return record

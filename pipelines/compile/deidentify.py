@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
 
+from db.domain.errors import InputError
+
 PSEUDONYM_DIGITS = 16
 MAX_SHIFT_DAYS = 3650
 OLDEST_YEARS = 90.0
@@ -38,8 +40,18 @@ def append_relink(path: Path, rows: Iterable[tuple[str, str, str]]) -> None:
     """Add the (pseudonym, source, patient) rows that a coordinator's relink table lacks.
 
     The table is a file that only its owner can read; the record never holds it.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened.
     """
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+", newline="") as file:
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        msg = f"The relink table {path} cannot be opened: {error.strerror}."
+        raise InputError(msg, hint="Name a file in a folder that exists.") from None
+    with os.fdopen(handle, "r+", newline="") as file:
         os.fchmod(file.fileno(), 0o600)
         held = {tuple(row) for row in csv.reader(file)}
         csv.writer(file).writerows(row for row in dict.fromkeys(rows) if row not in held)

@@ -1,25 +1,29 @@
 """Drawings in: mask files become a reader's drawings of stage I. Doing it again changes nothing."""
 
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.accounts import find_account
-from db.artifacts import Store
 from db.domain.campaign import RoundState, StageState
-from db.domain.errors import InputError, OverreadError, StateError
+from db.domain.errors import InputError, NotFoundError, OverreadError, StateError
 from db.domain.mask import Mask
 from db.domain.provenance import MaskOrigin
 from db.models import Account, Campaign, CaseRow, MaskRow
 from db.record import Record
-from db.repository.cases import find_campaign, find_case
-from pipelines.compile.films import MAX_PIXELS
+from db.repository.cases import find_campaign
+from pipelines.compile.films import open_picture, read_bounded
 from pipelines.compile.manifest import Refusal
+
+FILE_PATTERN = "{case}.png"
+N_VALUES = 2
+"""Outside and inside."""
 
 
 @dataclass(frozen=True)
@@ -31,36 +35,35 @@ class ImportReport:
     refused: tuple[Refusal, ...]
 
 
-def import_masks(record: Record, folder: Path, campaign: str, reader: str) -> ImportReport:
+def import_masks(
+    record: Record, folder: Path, campaign: str, reader: str, *, file_pattern: str = FILE_PATTERN
+) -> ImportReport:
     """Take the PNG masks in `folder`, named by their cases, as drawings of `reader` for stage I of `campaign`.
 
     A mask has the size of its film and two values, the larger for infection; one of nothing but 0 says that there is
-    none. Bad files are refused one by one and reported.
+    none. Bad files are refused one by one and reported; the drawings appear in one transaction.
 
     Raises
     ------
     InputError
-        If the folder holds no PNG file.
+        If no file of the folder fits the pattern.
     NotFoundError
         If the campaign or the reader does not exist.
     StateError
         If the stage takes no drawings any more.
     """
-    files = sorted(folder.glob("*.png"))
-    if not files:
-        msg = f"Folder {folder.name} holds no PNG mask."
-        raise InputError(msg, hint="Masks are PNG files named like their cases, c045.png for case c045.")
-    refused, n_new = [], 0
+    files = _mask_files(folder, file_pattern)
+    with record.database.read() as session:
+        _open_campaign(session, campaign)
+        find_account(session, reader)
+        cases = {row.key: row for row in session.scalars(select(CaseRow))}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        stored = list(pool.map(lambda key: _store(record, files[key], key, cases), files))
+    refused = tuple(item for item in stored if isinstance(item, Refusal))
+    drawn = {cases[item.case].id: item.digest for item in stored if isinstance(item, _StoredMask)}
     with record.database.write() as session:
-        found = find_campaign(session, campaign)
-        account = find_account(session, reader)
-        _check_open(found)
-        for path in files:
-            try:
-                n_new += _import(session, record.store, path, found, account)
-            except OverreadError as error:
-                refused.append(Refusal(path.stem, str(error)))
-    return ImportReport(n_new, len(files) - n_new - len(refused), tuple(refused))
+        n_new = _add_rows(session, _open_campaign(session, campaign), find_account(session, reader), drawn)
+    return ImportReport(n_new, len(drawn) - n_new, refused)
 
 
 def read_mask(path: Path, case: CaseRow) -> Mask:
@@ -71,62 +74,86 @@ def read_mask(path: Path, case: CaseRow) -> Mask:
     InputError
         If the file is damaged, of another size than the film, or has more than two values.
     """
-    values = _read_values(path)
-    height, width = values.shape
-    if (height, width) != (case.height_px, case.width_px):
-        msg = f"Mask for case {case.key} is {width}x{height}, its film is {case.width_px}x{case.height_px}."
+    picture = open_picture(read_bounded(path), path.name)
+    if picture.size != (case.width_px, case.height_px):
+        size, film_size = f"{picture.width}x{picture.height}", f"{case.width_px}x{case.height_px}"
+        msg = f"Mask for case {case.key} is {size}, its film is {film_size}."
         raise InputError(msg, hint="Export the mask at the film's size and run `overread import-masks` again.")
+    values = np.asarray(picture if picture.mode in {"1", "L"} or picture.mode.startswith("I") else picture.convert("L"))
     levels = np.unique(values)
-    if len(levels) > 2:  # noqa: PLR2004 - inside and outside
+    if len(levels) > N_VALUES:
         msg = f"Mask for case {case.key} has {len(levels)} values; two are allowed, the larger for infection."
         raise InputError(msg, hint="Export it without smoothing, grey levels or classes.")
     if len(levels) == 1 and levels[0] != 0:
-        msg = f"Mask for case {case.key} has {levels[0]} in every pixel; it does not say what is outside."
-        raise InputError(msg, hint="An empty mask has 0 in every pixel.")
-    inside: Mask = values == levels.max() if len(levels) > 1 else np.zeros(values.shape, np.bool_)
-    return inside
+        msg = f"Mask for case {case.key} is {levels[0]} everywhere; what is outside cannot be told."
+        raise InputError(msg, hint="An empty mask is 0 everywhere; a film is never infected to its last pixel.")
+    return values > levels[0] if len(levels) == N_VALUES else np.zeros(values.shape, np.bool_)
 
 
-def _read_values(path: Path) -> npt.NDArray[np.generic]:
+@dataclass(frozen=True)
+class _StoredMask:
+    """A mask file that was accepted."""
+
+    case: str
+    digest: str
+
+
+def _mask_files(folder: Path, pattern: str) -> Mapping[str, Path]:
+    """The file of each case."""
+    prefix, hole, suffix = pattern.partition("{case}")
+    if not hole or "/" in pattern:
+        msg = f"The file pattern {pattern!r} does not say where the case stands in a name."
+        raise InputError(msg, hint="For example `--file-pattern '{case}_mask.png'`.")
+    files = {
+        path.name.removeprefix(prefix).removesuffix(suffix): path
+        for path in sorted(folder.glob("*"))
+        if path.name.startswith(prefix) and path.name.endswith(suffix) and path.is_file()
+    }
+    if not files:
+        msg = f"Folder {folder} holds no mask named like {pattern}."
+        raise InputError(msg, hint="Masks are PNG files named by their cases, c045.png for case c045.")
+    return files
+
+
+def _store(record: Record, path: Path, key: str, cases: Mapping[str, CaseRow]) -> _StoredMask | Refusal:
     try:
-        with Image.open(path) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                msg = f"{path.name} is {picture.width}x{picture.height}; at most {MAX_PIXELS} pixels are read."
-                raise InputError(msg)
-            return np.asarray(picture.convert("L") if picture.mode in {"RGB", "RGBA", "LA", "P"} else picture)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, OSError, SyntaxError) as error:
-        msg = f"{path.name} is not a readable PNG file: {error}."
-        raise InputError(msg, hint="Export the mask again.") from None
+        if key not in cases:
+            msg = f"There is no case {key!r} for the mask {path.name}."
+            raise NotFoundError(msg, hint="Masks are named by the case keys of the manifest that was ingested.")
+        return _StoredMask(key, record.store.put_mask(read_mask(path, cases[key])))
+    except OverreadError as error:
+        return Refusal(key, str(error))
 
 
-def _check_open(campaign: Campaign) -> None:
+def _open_campaign(session: Session, name: str) -> Campaign:
+    """The campaign, if its first stage still takes drawings."""
+    campaign = find_campaign(session, name)
     stage = campaign.stages[0]
-    drawing = stage.state is StageState.OPEN and stage.rounds[-1].state is RoundState.DRAWING
-    if stage.state is not StageState.DRAFT and not drawing:
-        msg = f"Stage {stage.address} takes no drawings any more."
+    is_drawing = stage.state is StageState.OPEN and stage.rounds[-1].state is RoundState.DRAWING
+    if stage.state is not StageState.DRAFT and not is_drawing:
+        state = stage.rounds[-1].state if stage.state is StageState.OPEN else stage.state
+        msg = f"Stage {stage.address} takes no drawings any more: it is {state}."
         raise StateError(msg, hint="Drawings come in before the first training.")
+    return campaign
 
 
-def _import(session: Session, store: Store, path: Path, campaign: Campaign, account: Account) -> bool:
-    case = find_case(session, path.stem)
-    digest = store.put_mask(read_mask(path, case))
-    same = select(MaskRow.id).where(
-        MaskRow.campaign_id == campaign.id,
-        MaskRow.case_id == case.id,
-        MaskRow.account_id == account.id,
-        MaskRow.origin == MaskOrigin.DRAWING,
-        MaskRow.digest == digest,
+def _add_rows(session: Session, campaign: Campaign, account: Account, drawn: Mapping[int, str]) -> int:
+    """Add a drawing (case id -> digest) where the reader has no equal one; how many were new."""
+    query = select(MaskRow.case_id, MaskRow.digest).where(
+        MaskRow.campaign_id == campaign.id, MaskRow.account_id == account.id, MaskRow.origin == MaskOrigin.DRAWING
     )
-    if session.scalar(same) is not None:
-        return False
-    session.add(
+    there = set(session.execute(query).tuples())
+    rows = [
         MaskRow(
             campaign_id=campaign.id,
-            case_id=case.id,
+            case_id=case_id,
             origin=MaskOrigin.DRAWING,
             digest=digest,
             account_id=account.id,
             simulated=account.simulated,
         )
-    )
-    return True
+        for case_id, digest in drawn.items()
+        if (case_id, digest) not in there
+    ]
+    session.add_all(rows)
+    return len(rows)

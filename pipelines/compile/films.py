@@ -19,8 +19,11 @@ Film = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 FILM_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm"})
 
-MAX_PIXELS = 80_000_000
-"""A film of 43 x 43 cm at 20 pixels a millimetre; more is refused before it is decoded."""
+MAX_PIXELS = 64_000_000
+"""A film of 40 x 40 cm at 20 pixels a millimetre; more is refused before it is decoded."""
+
+MAX_FILE_BYTES = 6 * MAX_PIXELS
+"""The largest film in 16-bit colour without compression."""
 
 MIN_SIDE_PX = 32
 
@@ -58,7 +61,10 @@ def decode(path: Path) -> Film:
         If the file is no film: unknown format, damaged, too large or too small, of several pages, one-bit, palette or
         floating-point, blank.
     """
-    film = read_dicom(path) if is_dicom(path) else upright_grey(open_picture(path), path.name)
+    data = read_bounded(path)
+    film = (
+        read_dicom(path.name) if is_dicom(data, path.name) else _upright_grey(open_picture(data, path.name), path.name)
+    )
     if min(film.shape) < MIN_SIDE_PX:
         msg = f"{path.name} is {film.shape[1]}x{film.shape[0]}; a film has at least {MIN_SIDE_PX} pixels a side."
         raise InputError(msg, hint="A thumbnail is no film: take the original.")
@@ -68,7 +74,26 @@ def decode(path: Path) -> Film:
     return film
 
 
-def open_picture(path: Path) -> ImageFile:
+def read_bounded(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or has more than `MAX_FILE_BYTES`.
+    """
+    try:
+        n_bytes = path.stat().st_size
+        if n_bytes <= MAX_FILE_BYTES:
+            return path.read_bytes()
+    except OSError as error:
+        msg = f"{path.name} cannot be read: {error.strerror}."
+        raise InputError(msg, hint="Check the file's permissions.") from None
+    msg = f"{path.name} has {n_bytes} bytes; at most {MAX_FILE_BYTES} are read."
+    raise InputError(msg, hint="Export it with compression.")
+
+
+def open_picture(data: bytes, name: str) -> ImageFile:
     """The decoded picture of one page in a PNG, JPEG or TIFF file, its size checked before its pixels are read.
 
     Raises
@@ -76,25 +101,23 @@ def open_picture(path: Path) -> ImageFile:
     InputError
         If it is none of these, damaged, too large or of several pages.
     """
-    data = path.read_bytes()
     decoder = next((decoder for magic, decoder in _PICTURES.items() if data.startswith(magic)), None)
     if decoder is None:
-        msg = f"{path.name} is not a PNG, JPEG or TIFF file, whatever its name says."
-        raise InputError(msg, hint="Export the film again, as PNG.")
+        msg = f"{name} is not a PNG, JPEG or TIFF file, whatever its name says."
+        raise InputError(msg, hint="Export it again, as PNG.")
     try:
         picture = decoder(io.BytesIO(data))
-        n_pages = getattr(picture, "n_frames", 1)
-        _check_header(picture, path.name, n_pages)
+        _check_header(picture, name)
         picture.load()
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001 - on damaged files Pillow's decoders raise whatever they stumble over
-        msg = f"{path.name} is damaged: {error}."
-        raise InputError(msg, hint="Export the film again.") from None
+        msg = f"{name} is damaged: {error}."
+        raise InputError(msg, hint="Export it again.") from None
     return picture
 
 
-def upright_grey(picture: ImageFile, name: str) -> Film:
+def _upright_grey(picture: ImageFile, name: str) -> Film:
     """The pixels of a picture as it is to be looked at: uint8 or uint16 [height, width].
 
     Raises
@@ -121,11 +144,12 @@ def _is_deep(picture: Image.Image) -> bool:
     return picture.mode.startswith("I;16")
 
 
-def _check_header(picture: ImageFile, name: str, n_pages: int) -> None:
+def _check_header(picture: ImageFile, name: str) -> None:
     width, height = picture.size
+    n_pages = getattr(picture, "n_frames", 1)
     if width * height > MAX_PIXELS:
-        msg = f"{name} is {width}x{height}; a film has at most {MAX_PIXELS // 1_000_000} million pixels."
-        raise InputError(msg, hint="Scale it down before you ingest it.")
+        msg = f"{name} is {width}x{height}; at most {MAX_PIXELS // 1_000_000} million pixels are read."
+        raise InputError(msg, hint="Scale it down first.")
     if n_pages > 1:
-        msg = f"{name} has {n_pages} pages; a film has one."
-        raise InputError(msg, hint="Save each film as a file of its own.")
+        msg = f"{name} has {n_pages} pages; one is allowed."
+        raise InputError(msg, hint="Save each page as a file of its own.")

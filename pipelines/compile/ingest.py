@@ -1,28 +1,40 @@
 """Films in: decode, de-identify, store, and join what belongs to one component. Doing it again changes nothing."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, undefer
+import numpy as np
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
-from db.domain.errors import OverreadError
-from db.domain.folds import components
+from db.domain.errors import InputError
 from db.models import CaseRow
 from db.record import Record
 from pipelines.compile.deidentify import append_relink, coarse_age, pseudonym, shifted
-from pipelines.compile.duplicates import find_duplicates, fingerprint
+from pipelines.compile.duplicates import fingerprint
 from pipelines.compile.films import decode
+from pipelines.compile.grouping import Fingerprints, join_components
 from pipelines.compile.manifest import Batch, ManifestEntry, Refusal, read_manifest
 
-FIXED = ("patient", "case_class", "view", "source", "licence", "sex", "age_years", "taken_on", "film_digest")
-"""What must agree when a case comes in again."""
+CHUNK_FILMS = 256
+"""Films whose rows appear in one transaction: few enough to follow, many enough to compare at once."""
 
-Watch = Callable[[Iterator["_Taken | Refusal"], int], Iterable["_Taken | Refusal"]]
+FIXED = {
+    "patient": "patient",
+    "case_class": "class",
+    "view": "view",
+    "source": "source",
+    "licence": "licence",
+    "sex": "sex",
+    "age_years": "age",
+    "taken_on": "date",
+    "simulated": "origin, simulated or real",
+}
+"""What must agree when a case comes in again, beside its pixels: column -> word of the manifest."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +48,16 @@ class IngestReport:
 
 
 @dataclass(frozen=True)
-class _Taken:
-    """A film in the store, with its row's values."""
+class Taken:
+    """A film that is in the store. `row` is its case, not in the database yet unless `is_known`."""
 
     entry: ManifestEntry
-    values: Mapping[str, Any]
+    row: CaseRow
+    is_known: bool
+
+
+Watch = Callable[[Iterator[Taken | Refusal], int], Iterable[Taken | Refusal]]
+"""Passes films on as they come, and shows how many of the total have come."""
 
 
 def ingest(
@@ -53,8 +70,8 @@ def ingest(
 ) -> IngestReport:
     """Take in the films of a batch.
 
-    Bad items are refused one by one and reported; the good ones are kept. Files are in the store before any row names
-    them, and all rows appear in one transaction.
+    Bad items are refused one by one and reported; the good ones are kept. Films are in the store before any row names
+    them, and rows appear in transactions of `CHUNK_FILMS`. What was cut short is finished by running it again.
 
     Raises
     ------
@@ -62,80 +79,88 @@ def ingest(
         If the manifest or the folder cannot be used at all.
     """
     entries, refused = read_manifest(batch)
-    taken: list[_Taken] = []
-    with ThreadPoolExecutor() as pool:
-        films = pool.map(lambda entry: _take(record, entry, simulated=simulated), entries)
-        for film in watch(films, len(entries)):
-            if isinstance(film, Refusal):
-                refused.append(film)
-            else:
-                taken.append(film)
     if relink is not None:
-        append_relink(relink, [(film.values["patient"], film.entry.source, film.entry.patient) for film in taken])
-    with record.database.write() as session:
-        report = _write(session, taken)
-    return IngestReport(report.n_new, report.n_known, report.duplicates, tuple(refused) + report.refused)
+        append_relink(relink, ())  # a table that cannot be written is better known before the work than after
+    intake = _Intake(record, simulated=simulated)
+    fingerprints = Fingerprints()
+    taken: list[Taken] = []
+    duplicates: list[tuple[str, str]] = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        films = iter(watch(pool.map(intake.take, entries), len(entries)))
+        while chunk := list(islice(films, CHUNK_FILMS)):
+            refused += [film for film in chunk if isinstance(film, Refusal)]
+            good = [film for film in chunk if isinstance(film, Taken)]
+            with record.database.write() as session:
+                good, late = _without_strangers(session, good)
+                rows = [film.row for film in good if not film.is_known]
+                duplicates += join_components(session, rows, fingerprints)
+                session.add_all(rows)
+            taken += good
+            refused += late
+    if relink is not None:
+        append_relink(relink, [(film.row.patient, film.entry.source, film.entry.patient) for film in taken])
+    n_known = sum(film.is_known for film in taken)
+    return IngestReport(len(taken) - n_known, n_known, tuple(duplicates), tuple(refused))
 
 
-def _take(record: Record, entry: ManifestEntry, *, simulated: bool) -> _Taken | Refusal:
-    try:
+class _Intake:
+    """Turns entries into stored films, in threads, against what the record holds at the start."""
+
+    def __init__(self, record: Record, *, simulated: bool) -> None:
+        self.store = record.store
+        self.key = record.settings.pseudonym_key
+        self.simulated = simulated
+        with record.database.read() as session:
+            self.known: Mapping[str, CaseRow] = {row.key: row for row in session.scalars(select(CaseRow))}
+
+    def take(self, entry: ManifestEntry) -> Taken | Refusal:
+        """The film of an entry, in the store, or why it is refused."""
+        try:
+            known = self.known.get(entry.case)
+            return self._add(entry) if known is None else self._compare(entry, known)
+        except InputError as error:
+            return Refusal(entry.case, str(error))
+
+    def _add(self, entry: ManifestEntry) -> Taken:
         film = decode(entry.path)
-    except OverreadError as error:
-        return Refusal(entry.case, str(error))
-    height, width = film.shape
-    values = _identity(record.settings.pseudonym_key, entry) | {
-        "key": entry.case,
-        "case_class": entry.case_class,
-        "view": entry.view,
-        "source": entry.source,
-        "licence": entry.licence,
-        "sex": entry.sex,
-        "width_px": width,
-        "height_px": height,
-        "film_digest": record.store.put_film(film),
-        "fingerprint": fingerprint(film),
-        "simulated": simulated,
-    }
-    return _Taken(entry, values)
+        row = self._described(entry)
+        row.height_px, row.width_px = film.shape
+        row.fingerprint = fingerprint(film)
+        row.film_digest = self.store.put_film(film)
+        return Taken(entry, row, is_known=False)
+
+    def _compare(self, entry: ManifestEntry, known: CaseRow) -> Taken:
+        row = self._described(entry)
+        changed = [word for column, word in FIXED.items() if getattr(row, column) != getattr(known, column)]
+        if not np.array_equal(decode(entry.path), self.store.get_film(known.film_digest)):
+            changed.append("film")
+        if changed:
+            msg = f"Case {entry.case} is known with another {', another '.join(changed)}."
+            raise InputError(msg, hint="What was ingested does not change; give another film another case key.")
+        return Taken(entry, known, is_known=True)
+
+    def _described(self, entry: ManifestEntry) -> CaseRow:
+        day = entry.taken_on and shifted(self.key, entry.source, entry.patient, entry.taken_on)
+        return CaseRow(
+            key=entry.case,
+            patient=pseudonym(self.key, entry.source, entry.patient),
+            case_class=entry.case_class,
+            view=entry.view,
+            source=entry.source,
+            licence=entry.licence,
+            sex=entry.sex,
+            age_years=coarse_age(entry.age_years),
+            taken_on=day,
+            simulated=self.simulated,
+        )
 
 
-def _identity(key: bytes, entry: ManifestEntry) -> dict[str, str | float | date | None]:
-    day = entry.taken_on and shifted(key, entry.source, entry.patient, entry.taken_on)
-    return {
-        "patient": pseudonym(key, entry.source, entry.patient),
-        "age_years": coarse_age(entry.age_years),
-        "taken_on": day,
-    }
-
-
-def _write(session: Session, taken: Sequence[_Taken]) -> IngestReport:
-    known = {row.key: row for row in session.scalars(select(CaseRow).options(undefer(CaseRow.fingerprint)))}
-    new, refused, n_known = [], [], 0
-    for film in taken:
-        row = known.get(film.entry.case)
-        if row is None:
-            new.append(CaseRow(**film.values, component=film.entry.case))
-        elif changed := [name for name in FIXED if getattr(row, name) != film.values[name]]:
-            message = (
-                f"Case {row.key} is known with another {' and '.join(changed)}. What was ingested does not change."
-            )
-            refused.append(Refusal(row.key, message))
-        else:
-            n_known += 1
-    duplicates = _join_components(new, list(known.values()))
-    session.add_all(new)
-    return IngestReport(len(new), n_known, duplicates, tuple(refused))
-
-
-def _join_components(new: Sequence[CaseRow], known: Sequence[CaseRow]) -> tuple[tuple[str, str], ...]:
-    """Name the components anew, with the new films in them; the pairs of near-duplicates that were found."""
-    rows = [*new, *known]
-    pairs = find_duplicates([row.fingerprint for row in new], [row.fingerprint for row in rows])
-    duplicates = tuple((rows[i].key, rows[j].key) for i, j in pairs if i < j)
-    first_of_patient: dict[str, str] = {}
-    same_patient = [(row.key, first_of_patient.setdefault(row.patient, row.key)) for row in rows]
-    as_before = [(row.key, row.component) for row in known]
-    found = components([*duplicates, *same_patient, *as_before], [row.key for row in rows])
-    for row in rows:
-        row.component = found[row.key]
-    return duplicates
+def _without_strangers(session: Session, films: Sequence[Taken]) -> tuple[list[Taken], list[Refusal]]:
+    """The films less those whose case another ingest added meanwhile; until the transaction ends none can any more."""
+    if session.get_bind().dialect.name == "postgresql":  # SQLite's write transactions queue by themselves
+        session.execute(text('LOCK TABLE "case" IN SHARE ROW EXCLUSIVE MODE'))
+    keys = [film.entry.case for film in films if not film.is_known]
+    there = set(session.scalars(select(CaseRow.key).where(CaseRow.key.in_(keys))))
+    message = "Another ingest added this case meanwhile. Run `overread ingest` again to compare."
+    late = [Refusal(key, message) for key in keys if key in there]
+    return [film for film in films if film.is_known or film.entry.case not in there], late

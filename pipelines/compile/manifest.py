@@ -4,7 +4,7 @@ import csv
 import difflib
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -19,6 +19,7 @@ OPTIONAL = ("view", "source", "licence", "sex", "age", "date")
 FIELDS = REQUIRED + OPTIONAL
 FILE_COLUMN = "file"
 ANY_OTHER = "*"
+SURPLUS = "more values than columns"
 
 Row = Mapping[str, str]
 
@@ -79,16 +80,16 @@ def read_manifest(batch: Batch) -> tuple[list[ManifestEntry], list[Refusal]]:
     files = film_files(batch.folder)
     rows, present = _rows(batch.manifest)
     _check_fields(batch, present)
-    finder = FilmFinder(batch.folder, files, batch.file_pattern or (FILE_COLUMN in present and "{file}") or None)
-    lines = defaultdict(list)
-    for number, row in enumerate(rows, 2):
-        lines[_text(row, "case", batch) or f"row {number}"].append((number, row))
+    column_pattern = f"{{{FILE_COLUMN}}}" if FILE_COLUMN in present else None
+    finder = FilmFinder(batch.folder, files, batch.file_pattern or column_pattern)
+    lines: dict[str, list[int]] = defaultdict(list)
+    for number, row in rows.items():
+        lines[_text(row, "case", batch) or f"line {number}"].append(number)
     entries, refused = [], []
-    for item, found in lines.items():
+    for item, numbers in lines.items():
         try:
-            if len(found) > 1:
-                _refuse_repeated(item, [number for number, _ in found])
-            entries.append(_entry(found[0][1], batch, finder))
+            _refuse_repeated(item, numbers)
+            entries.append(_entry(rows[numbers[0]], batch, finder))
         except InputError as error:
             refused.append(Refusal(item, str(error)))
     return _sampled(entries, batch), refused
@@ -151,13 +152,14 @@ class FilmFinder:
         return self.folder / name
 
 
-def _rows(path: Path) -> tuple[list[Row], list[str]]:
+def _rows(path: Path) -> tuple[dict[int, Row], list[str]]:
+    """The rows by the line that they end on, and the names of the columns."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             header = file.readline()
             file.seek(0)
-            reader = csv.DictReader(file, restkey="", restval="", delimiter=max(",;\t", key=header.count))
-            rows = [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]
+            reader = csv.DictReader(file, restkey=SURPLUS, restval="", delimiter=max(",;\t", key=header.count))
+            rows = dict(_numbered(reader))
             present = [name for name in reader.fieldnames or () if name]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         msg = f"{path} is not a readable CSV file: {error}."
@@ -166,6 +168,11 @@ def _rows(path: Path) -> tuple[list[Row], list[str]]:
         msg = f"{path} has no row."
         raise InputError(msg, hint="A manifest has a line of column names and one line a film.")
     return rows, present
+
+
+def _numbered(reader: "csv.DictReader[str]") -> Iterator[tuple[int, Row]]:
+    for row in reader:
+        yield reader.line_num, {name: str(text).strip() for name, text in row.items() if name}
 
 
 def _check_fields(batch: Batch, present: Sequence[str]) -> None:
@@ -186,11 +193,15 @@ def _check_fields(batch: Batch, present: Sequence[str]) -> None:
 
 
 def _refuse_repeated(case: str, numbers: Sequence[int]) -> None:
-    msg = f"Case {case} stands in rows {', '.join(map(str, numbers))}; none of them was taken."
-    raise InputError(msg, hint="Give each film a case of its own.")
+    if len(numbers) > 1:
+        msg = f"Case {case} stands in lines {', '.join(map(str, numbers))}; none of them was taken."
+        raise InputError(msg, hint="Give each film a case of its own.")
 
 
 def _entry(row: Row, batch: Batch, finder: FilmFinder) -> ManifestEntry:
+    if SURPLUS in row:
+        msg = f"The line has {SURPLUS}."
+        raise InputError(msg, hint="Put values that hold the separator in quotes.")
     text = {name: _text(row, name, batch) for name in FIELDS}
     case = vocabulary.case_key(text["case"])
     return ManifestEntry(

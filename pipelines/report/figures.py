@@ -39,11 +39,12 @@ def draw_shares(shares: Mapping[str, Share], chance: Sequence[float]) -> str:
 
 
 def draw_estimates(estimates: Mapping[str, Estimate], name: str) -> str:
-    """Means with their intervals, a row each."""
+    """Means in 0..1 with their intervals, a row each."""
     with rc_context(STYLE):
         figure, axes = _rows(list(estimates), name)
         for row, one in enumerate(estimates.values()):
             axes.errorbar(one.value, row, xerr=_reach(one.value, one.low, one.high), fmt="o", color=INK)
+        axes.set_xlim(0, 1)
         axes.grid(axis="x", color=BAND)
         return _uri(figure)
 

@@ -2,8 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 from sqlalchemy import select
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 from db.artifacts import Store
 from db.domain.case import CaseClass
 from db.domain.errors import NotFoundError
+from db.domain.mask import Mask
 from db.models import Campaign, CampaignCase, CaseRow, Checkpoint, Job, PhantomTruth, Prediction
 from db.repository.plans import final_masks
 from ml_backend.data import fit_mask
@@ -68,7 +68,7 @@ class SourceCalls:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A finished benchmark."""
+    """A finished benchmark; its networks stand by pooled F1 of pixels, the best first."""
 
     job: Job
     networks: tuple[NetworkScores, ...]
@@ -76,13 +76,13 @@ class Measured:
 
     @property
     def best(self) -> NetworkScores:
-        """The network with the highest pooled F1 of pixels."""
-        return max(self.networks, key=lambda scores: scores.f1)
+        """The leading network."""
+        return self.networks[0]
 
-    @cached_property
-    def leading(self) -> list[NetworkScores]:
-        """The three networks with the highest pooled F1, the best first (P38)."""
-        return sorted(self.networks, key=lambda scores: -scores.f1)[:3]
+    @property
+    def leading(self) -> tuple[NetworkScores, ...]:
+        """The first three networks (P38)."""
+        return self.networks[:3]
 
     def calls_by_source(self) -> list[SourceCalls]:
         """The best network's calls, source by source: a detector can learn the source instead of the disease."""
@@ -109,9 +109,10 @@ def find_measured(session: Session, store: Store, campaign: Campaign) -> Measure
     keys = select(CaseRow.key, PhantomTruth.infection_digest).join(PhantomTruth, PhantomTruth.case_id == CaseRow.id)
     truths: dict[str, str] = dict(session.execute(keys).all())
     scorer = _Scorer(store, finals, truths, _folds(session, campaign))
+    scores = [scorer.score(network, found) for network, found in predictions.items()]
     return Measured(
         job=job,
-        networks=tuple(scorer.score(name, predictions[name]) for name in sorted(predictions)),
+        networks=tuple(sorted(scores, key=lambda one: (-one.f1, one.network))),
         sources={p.case.key: (p.case.source, p.case.case_class) for found in predictions.values() for p in found},
     )
 
@@ -122,6 +123,7 @@ class _Scorer:
     finals: Mapping[str, str]
     truths: Mapping[str, str]
     folds: Mapping[str, int]
+    fitted: dict[tuple[str, int], Mask] = field(default_factory=dict)
 
     def score(self, network: str, predictions: Sequence[Prediction]) -> NetworkScores:
         known = [prediction for prediction in predictions if prediction.case.key in self.truths]
@@ -137,9 +139,14 @@ class _Scorer:
         for prediction in predictions:
             case, probability = prediction.case, self.store.get_map(prediction.map_digest)
             digest = references.get(case.key)
-            empty = np.zeros(probability.shape, np.bool_)
-            truth = fit_mask(self.store.get_mask(digest), probability.shape[0]) if digest else empty
+            truth = self._fitted(digest, probability.shape[0]) if digest else np.zeros(probability.shape, np.bool_)
             yield FilmPrediction(case.key, case.component, self.folds[case.key], truth, probability)
+
+    def _fitted(self, digest: str, side_px: int) -> Mask:
+        """A reference at a map's size, made once for all networks."""
+        if (digest, side_px) not in self.fitted:
+            self.fitted[digest, side_px] = fit_mask(self.store.get_mask(digest), side_px)
+        return self.fitted[digest, side_px]
 
     def _peaks(self, predictions: Sequence[Prediction]) -> Iterator[FilmPeak]:
         for prediction in predictions:

@@ -1,5 +1,7 @@
 """A real server before a real browser: one reader, one open stage, a few phantom cases with five candidates each."""
 
+import secrets
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
+from pydantic import SecretStr
 from scipy import ndimage
 from sqlalchemy.orm import Session
 from waitress.server import create_server
@@ -54,10 +57,10 @@ class ReadingRoom:
     page: Page
     complaints: list[str]
 
-    def log_in(self) -> None:
+    def sign_in(self) -> None:
         """Sign in through the login page."""
         self.page.goto(f"{self.url}/login")
-        self.page.get_by_label("Reader code").fill(CODE)
+        self.page.get_by_label("Code").fill(CODE)
         self.page.get_by_label("Password").fill(PASSWORD)
         self.page.keyboard.press("Enter")
         self.page.wait_for_url(f"{self.url}/")
@@ -79,15 +82,24 @@ def page_of_browser(chromium: str) -> Iterator[Page]:
         browser.close()
 
 
-@pytest.fixture
-def reading_room(page_of_browser: Page, tmp_path: Path) -> Iterator[ReadingRoom]:
-    """The server on a free port, reached by the browser."""
-    record = Record.open(Settings(home=tmp_path, secret_key="a session key only for this test 1234"))
+@pytest.fixture(scope="session")
+def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a record whose stage II waits to be read; tests copy it."""
+    home = tmp_path_factory.mktemp("filled")
+    record = Record.open(Settings(home=home))
     with record.database.write() as session:
         fill(session, record)
+    record.database.dispose()
+    return home
+
+
+@pytest.fixture
+def reading_room(page_of_browser: Page, filled_home: Path, tmp_path: Path) -> Iterator[ReadingRoom]:
+    """The server on a free port, reached by the browser."""
+    home = shutil.copytree(filled_home, tmp_path / "home")
+    record = Record.open(Settings(home=home, secret_key=SecretStr(secrets.token_hex())))
     server = create_server(create_app(record), host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
+    threading.Thread(target=server.run, daemon=True).start()
     complaints: list[str] = []
     page = page_of_browser
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -95,8 +107,7 @@ def reading_room(page_of_browser: Page, tmp_path: Path) -> Iterator[ReadingRoom]
     yield ReadingRoom(f"http://127.0.0.1:{server.effective_port}", record, page, complaints)
     page.goto("about:blank")
     page.context.clear_cookies()
-    server.close()
-    thread.join()
+    server.close()  # the thread ends with the browser's last connection
     record.database.dispose()
 
 

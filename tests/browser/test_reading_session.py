@@ -21,7 +21,7 @@ STROKE = [(420, 200), (470, 330), (610, 360)]
 def test_a_session_by_keyboard_alone_leaves_every_kind_of_verdict(reading_room) -> None:
     """All but the strokes of the two drawings, which need a hand."""
     room, page = reading_room, reading_room.page
-    room.log_in()
+    room.sign_in()
     room.enter()
     expect(page.locator(".count")).to_have_text("1 of 7")
 
@@ -94,7 +94,7 @@ def test_a_session_by_keyboard_alone_leaves_every_kind_of_verdict(reading_room) 
 
 def test_a_redraw_by_mouse_is_stored_as_the_discs_that_the_brush_swept(reading_room) -> None:
     room, page = reading_room, reading_room.page
-    room.log_in()
+    room.sign_in()
     room.enter()
     show_all(page)
     page.get_by_role("button", name="Deny all, redraw").click()
@@ -120,7 +120,7 @@ def test_a_redraw_by_mouse_is_stored_as_the_discs_that_the_brush_swept(reading_r
 
 def test_a_touch_up_starts_from_the_candidate_that_was_shown(reading_room) -> None:
     room, page = reading_room, reading_room.page
-    room.log_in()
+    room.sign_in()
     room.enter()
     show_all(page)
     page.keyboard.press("Digit3")
@@ -144,7 +144,7 @@ def test_a_touch_up_starts_from_the_candidate_that_was_shown(reading_room) -> No
 
 def test_a_verdict_outlives_a_lost_connection_and_is_stored_once(reading_room) -> None:
     room, page = reading_room, reading_room.page
-    room.log_in()
+    room.sign_in()
     room.enter()
     show_all(page)
     lost = []
@@ -164,7 +164,7 @@ def test_a_verdict_outlives_a_lost_connection_and_is_stored_once(reading_room) -
 
 def test_an_unsent_drawing_is_offered_again_after_a_reload(reading_room) -> None:
     room, page = reading_room, reading_room.page
-    room.log_in()
+    room.sign_in()
     room.enter()
     show_all(page)
     page.keyboard.press("KeyD")
@@ -179,7 +179,7 @@ def test_an_unsent_drawing_is_offered_again_after_a_reload(reading_room) -> None
 
 def test_a_stage_that_locks_meanwhile_is_said_calmly_and_the_drawing_stays(reading_room) -> None:
     room, page = reading_room, reading_room.page
-    room.log_in()
+    room.sign_in()
     room.enter()
     show_all(page)
     page.keyboard.press("KeyD")

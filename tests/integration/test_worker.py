@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +92,7 @@ class Workshop:
         self.processes[name].wait()
         return time.monotonic()
 
-    def journal(self) -> list[list]:
+    def journal(self) -> list[list[Any]]:
         path = self.record.settings.home / "journal"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -101,7 +103,7 @@ class Workshop:
 
 @pytest.fixture
 def workshop(tmp_path: Path, database_url: str) -> Iterator[Workshop]:
-    record = Record.open(Settings(home=tmp_path / "home", db=database_url))
+    record = Record.open(Settings(home=tmp_path, db=database_url))
     with record.database.write() as session:
         session.add_all(Campaign(id=i, name=f"c{i}", definition_json="{}") for i in range(1, 7))
     script = tmp_path / "worker.py"
@@ -144,9 +146,10 @@ def test_two_workers_killed_at_ten_random_moments_finish_everything_once(worksho
     wait_until(lambda: all(not state.is_active for state in states(workshop.record)), 120)
 
     assert states(workshop.record) == [JobState.DONE] * 7
-    finished, working = set(), {}
-    for moment, pid, what, *part in workshop.journal():
-        part = tuple(part)
+    finished: set[tuple[int, int]] = set()
+    working: dict[tuple[int, int], int] = {}
+    for moment, pid, what, *numbers in workshop.journal():
+        part = tuple(numbers)
         if what == "begin":
             assert part not in finished, f"{part} was done again"
             other = working.get(part)
@@ -171,7 +174,6 @@ def test_a_dead_workers_job_is_taken_over_within_seconds(workshop):
     died = workshop.kill("a")
     wait_until(lambda: any(entry[1] == second and entry[2] == "begin" for entry in workshop.journal()))
     taken = next(entry[0] for entry in workshop.journal() if entry[1] == second and entry[2] == "begin")
-    print(f"taken over {taken - died:.2f} s after the kill")
     assert taken - died < 5
     jobs.cancel(workshop.record.database, job_id)
 
@@ -276,6 +278,10 @@ def finished_folds(record: Record) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in record.settings.runs_folder.glob("*/done")}
 
 
+def has_finished(record: Record, n_folds: int) -> bool:
+    return len(finished_folds(record)) >= n_folds
+
+
 def checkpoints(record: Record) -> dict[int, tuple[str, int | None, str]]:
     with record.database.read() as session:
         return {row.id: (row.network, row.fold, row.key) for row in session.scalars(select(Checkpoint))}
@@ -283,12 +289,13 @@ def checkpoints(record: Record) -> dict[int, tuple[str, int | None, str]]:
 
 @pytest.mark.keras
 def test_training_killed_three_times_ends_with_every_fold_trained_once(campaign):
-    folds, rows = {}, {}
+    folds: dict[str, int] = {}
+    rows: dict[int, tuple[str, int | None, str]] = {}
     rng = random.Random(int(os.environ.get("OVERREAD_SEED", "1")))  # noqa: S311
     for n_folds in (0, 2, 5):
         with overread_worker(campaign) as process:
-            wait_until(lambda: len(finished_folds(campaign)) >= n_folds, 90)
-            wait_until(lambda: any((campaign.settings.runs_folder).glob("*/epoch.safetensors")), 90)
+            wait_until(partial(has_finished, campaign, n_folds), 90)
+            wait_until(lambda: any(campaign.settings.runs_folder.glob("*/epoch.safetensors")), 90)
             time.sleep(rng.uniform(0, 1))
             process.kill()
             process.wait()
@@ -316,7 +323,7 @@ def test_training_killed_three_times_ends_with_every_fold_trained_once(campaign)
 @pytest.mark.keras
 def test_cancelling_a_training_kills_its_child(campaign):
     with overread_worker(campaign) as process:
-        wait_until(lambda: any((campaign.settings.runs_folder).glob("*/epoch.safetensors")), 90)
+        wait_until(lambda: any(campaign.settings.runs_folder.glob("*/epoch.safetensors")), 90)
         children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, check=True).stdout.split()
         assert len(children) == 1
         jobs.cancel(campaign.database, 1)

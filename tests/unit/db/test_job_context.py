@@ -56,7 +56,7 @@ def test_progress_never_goes_back_and_only_getting_further_forgives_takeovers(co
 
 
 def test_a_child_hands_over_its_lines_its_status_and_its_last_words(context):
-    lines = []
+    lines: list[str] = []
     code = "import sys; print('one'); print('two'); [print(i, file=sys.stderr) for i in range(40)]; sys.exit(3)"
     ended = context.child([sys.executable, "-c", code], lines.append)
     assert lines == ["one\n", "two\n"]

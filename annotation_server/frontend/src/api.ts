@@ -1,0 +1,131 @@
+/** The reading service over HTTP. */
+
+import type { Decision } from "./choice";
+
+export interface Comparison {
+  readonly token: string;
+  readonly width_px: number;
+  readonly height_px: number;
+  readonly grid_width_px: number;
+  readonly grid_height_px: number;
+  readonly n_candidates: number;
+  readonly n_decided: number;
+  readonly n_left: number;
+  readonly verdict: Decision | null;
+  readonly film_url: string;
+  readonly bundle_url: string;
+}
+
+export interface VerdictBody extends Decision {
+  readonly confidence: null;
+  readonly visible_ms: number;
+  /** Packed bits at the film's size in base64. */
+  readonly drawing: string | null;
+}
+
+export interface Decided {
+  readonly token: string;
+  readonly kind: Decision["kind"];
+}
+
+/** The server cannot be reached now; the same request may succeed later. */
+export class Unreachable extends Error {}
+
+/** The session is over, or was never allowed to do this. */
+export class SessionEnded extends Error {}
+
+/** The server understood and said no. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly hint: string,
+  ) {
+    super(message);
+  }
+}
+
+const TIMEOUT_MS = 20_000;
+
+export class Api {
+  private readonly root: string;
+
+  /** `stageUrl` is `.../api/stages/<campaign>/<stage>`; comparisons lie beside it. */
+  constructor(
+    private readonly stageUrl: string,
+    private readonly csrfToken: string,
+  ) {
+    this.root = stageUrl.replace(/\/stages\/.*$/, "");
+  }
+
+  async next(): Promise<Comparison | null> {
+    const answer = await this.json<{ comparison: Comparison | null }>("POST", `${this.stageUrl}/next`);
+    return answer.comparison;
+  }
+
+  async history(): Promise<readonly Decided[]> {
+    return (await this.json<{ decided: readonly Decided[] }>("GET", `${this.stageUrl}/history`)).decided;
+  }
+
+  async open(token: string): Promise<Comparison> {
+    return (await this.json<{ comparison: Comparison }>("GET", this.comparison(token))).comparison;
+  }
+
+  async renew(token: string): Promise<void> {
+    await this.json("POST", `${this.comparison(token)}/renew`);
+  }
+
+  async postpone(token: string): Promise<void> {
+    await this.json("POST", `${this.comparison(token)}/postpone`);
+  }
+
+  async decide(token: string, key: string, body: VerdictBody): Promise<void> {
+    await this.json("PUT", `${this.comparison(token)}/verdict`, body, { "Idempotency-Key": key });
+  }
+
+  async media(url: string): Promise<Blob> {
+    return (await this.request("GET", url)).blob();
+  }
+
+  private comparison(token: string): string {
+    return `${this.root}/comparisons/${token}`;
+  }
+
+  private async json<Answer>(method: string, url: string, body?: unknown, headers = {}): Promise<Answer> {
+    const response = await this.request(method, url, body, headers);
+    return (await response.json()) as Answer;
+  }
+
+  private async request(method: string, url: string, body?: unknown, headers = {}): Promise<Response> {
+    const init: RequestInit = {
+      method,
+      headers: { Accept: "application/json", "X-CSRFToken": this.csrfToken, ...headers },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      cache: "no-store",
+    };
+    if (body !== undefined) {
+      init.headers = { ...init.headers, "Content-Type": "application/json" };
+      init.body = JSON.stringify(body);
+    }
+    let response: Response;
+    try {
+      response = await fetch(url, init);
+    } catch (error) {
+      throw new Unreachable(String(error));
+    }
+    // A redirect is the way to the login page.
+    if (response.redirected) throw new SessionEnded();
+    if (!response.ok) throw await failure(response);
+    return response;
+  }
+}
+
+async function failure(response: Response): Promise<Error> {
+  const { status } = response;
+  if (status >= 500 || status === 429) return new Unreachable(`The server answered ${status}.`);
+  const body = (await response.json().catch(() => ({}))) as { error?: { code?: string; message?: string; hint?: string } };
+  const { code = "", message = `The server answered ${status}.`, hint = "" } = body.error ?? {};
+  if (status === 401 || status === 403 || code === "csrf") return new SessionEnded(message);
+  return new Refused(status, code, message, hint ?? "");
+}

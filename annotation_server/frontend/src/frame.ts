@@ -1,0 +1,132 @@
+/** The frame of the reading screen: bar, panes' room, panel, banner, announcements and dialogs. */
+
+import { REASONS, type UnreadableReason } from "./choice";
+import { command, h } from "./dom";
+import { digitOf } from "./keys";
+import { text } from "./messages";
+
+const TOAST_MS = 6_000;
+
+export interface BannerAction {
+  readonly label: string;
+  readonly run: () => void;
+}
+
+export class Frame {
+  readonly stage = h("div", { class: "stage" });
+  readonly panel = h("aside", { class: "panel" });
+  private readonly progress = h("progress", { max: "1", value: "0", "aria-label": text.progressLabel });
+  private readonly count = h("span", { class: "count" });
+  private readonly banner = h("div", { class: "banner", role: "status", hidden: "" });
+  private readonly toast = h("p", { class: "toast" });
+  private readonly live = h("p", { class: "visually-hidden", "aria-live": "polite" });
+  private readonly helpDialog: HTMLDialogElement;
+  private toastTimer = 0;
+
+  constructor(root: HTMLElement, campaign: string, stageName: string) {
+    this.helpDialog = helpDialog();
+    const bar = h(
+      "header",
+      { class: "bar" },
+      h("strong", {}, text.product),
+      h("span", { class: "where" }, `${campaign} · ${text.stage(stageName)}`),
+      h("div", { class: "progress" }, this.progress, this.count),
+      h("span", { class: "research" }, text.research),
+      command(text.help, "?", () => this.toggleHelp(), "quiet"),
+      h("a", { class: "command quiet", href: "/" }, text.leave),
+    );
+    const room = h("div", { class: "room" }, this.stage, h("div", { class: "news" }, this.toast, this.banner));
+    root.replaceChildren(bar, room, this.panel, this.live, this.helpDialog);
+    // A mouse click leaves the focus where it was: Enter goes on accepting.
+    root.addEventListener("mousedown", (event) => {
+      if ((event.target as Element).closest("button, label.option")) event.preventDefault();
+    });
+  }
+
+  get hasDialog(): boolean {
+    return document.querySelector("dialog[open]") !== null;
+  }
+
+  setProgress(at: number, of: number): void {
+    this.progress.max = Math.max(1, of);
+    this.progress.value = at;
+    this.count.textContent = of > 0 ? text.progress(at, of) : "";
+  }
+
+  /** For screen readers. */
+  announce(message: string): void {
+    this.live.textContent = message;
+  }
+
+  /** Forgets the last short word. */
+  hush(): void {
+    this.toast.textContent = "";
+  }
+
+  /** A short word in the corner, announced too. */
+  say(message: string): void {
+    this.toast.textContent = message;
+    this.announce(message);
+    clearTimeout(this.toastTimer);
+    this.toastTimer = window.setTimeout(() => this.hush(), TOAST_MS);
+  }
+
+  showBanner(message: string, ...actions: readonly BannerAction[]): void {
+    this.banner.replaceChildren(h("span", {}, message), ...actions.map(({ label, run }) => command(label, "", run)));
+    this.banner.hidden = false;
+  }
+
+  hideBanner(): void {
+    this.banner.hidden = true;
+  }
+
+  /** A page in place of the film: everything is read, or nothing can be. */
+  showNotice(title: string, detail: string, ...actions: readonly Node[]): void {
+    this.stage.replaceChildren(
+      h("div", { class: "notice" }, h("h1", {}, title), h("p", {}, detail), h("div", { class: "pair" }, ...actions)),
+    );
+    this.announce(`${title}. ${detail}`);
+  }
+
+  toggleHelp(): void {
+    if (this.helpDialog.open) this.helpDialog.close();
+    else this.helpDialog.showModal();
+  }
+
+  /** Asks why a film cannot be read; null if the reader thinks better of it. */
+  askReason(): Promise<UnreadableReason | null> {
+    const dialog = h("dialog", { "aria-label": text.flagTitle }, h("h1", {}, text.flagTitle));
+    const buttons = REASONS.map((reason, i) => command(text.reasons[reason], `${i + 1}`, () => dialog.close(reason)));
+    dialog.append(h("div", { class: "stack" }, ...buttons), command(text.cancel, "Esc", () => dialog.close(), "quiet"));
+    dialog.addEventListener("keydown", (event) => {
+      const reason = REASONS[(digitOf(event.code) ?? 0) - 1];
+      if (reason) dialog.close(reason);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+    return new Promise((resolve) => {
+      dialog.addEventListener("close", () => {
+        dialog.remove();
+        resolve((dialog.returnValue || null) as UnreadableReason | null);
+      });
+    });
+  }
+}
+
+function helpDialog(): HTMLDialogElement {
+  const dialog = h("dialog", { class: "help", "aria-label": text.helpTitle });
+  const tables = ([["reading", text.helpReading], ["view", text.helpView], ["drawing", text.helpDrawing]] as const).map(
+    ([name, title]) => {
+      const rows = text.keys[name].map(([keys, does]) => h("div", {}, h("dt", {}, h("kbd", {}, keys)), h("dd", {}, does)));
+      return h("section", {}, h("h2", {}, title), h("dl", {}, ...rows));
+    },
+  );
+  const close = command(text.close, "Esc", () => dialog.close(), "quiet");
+  dialog.append(h("h1", {}, text.helpTitle), h("div", { class: "tables" }, ...tables), close);
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key !== "?") return;
+    event.stopPropagation();
+    dialog.close();
+  });
+  return dialog;
+}

@@ -1,0 +1,115 @@
+/** What the browser keeps until the server has it: drafts of drawings, and verdicts on their way. */
+
+import type { VerdictBody } from "./api";
+import type { Size } from "./mask";
+
+export interface Draft extends Size {
+  readonly token: string;
+  /** The candidate that is touched up, null for a redraw. */
+  readonly slot: number | null;
+  readonly bits: Uint8Array;
+  readonly savedAt: number;
+  /** Sent drawings are kept for a while, so that a revision can go on from them. */
+  readonly sent: boolean;
+}
+
+/** A verdict that may or may not have reached the server; its key makes sending it again harmless. */
+export interface Parcel {
+  readonly token: string;
+  readonly key: string;
+  readonly body: VerdictBody;
+}
+
+interface Tables {
+  readonly drafts: Draft;
+  readonly parcels: Parcel;
+}
+
+const SENT_KEPT = 40;
+
+/** IndexedDB, or this page's memory where the browser has none (a private window may not). */
+export class Keeping {
+  private readonly memory = { drafts: new Map<string, Draft>(), parcels: new Map<string, Parcel>() };
+  private readonly database: Promise<IDBDatabase | null> = open().catch(() => null);
+
+  draft(token: string): Promise<Draft | undefined> {
+    return this.get("drafts", token);
+  }
+
+  async keepDraft(draft: Draft): Promise<void> {
+    await this.put("drafts", draft);
+  }
+
+  dropDraft(token: string): Promise<void> {
+    return this.delete("drafts", token);
+  }
+
+  /** Marks a draft as sent, and forgets the oldest of those. */
+  async draftSent(token: string): Promise<void> {
+    const draft = await this.draft(token);
+    if (!draft) return;
+    await this.put("drafts", { ...draft, sent: true });
+    const sent = (await this.all("drafts")).filter((one) => one.sent).sort((a, b) => b.savedAt - a.savedAt);
+    for (const old of sent.slice(SENT_KEPT)) await this.dropDraft(old.token);
+  }
+
+  parcels(): Promise<Parcel[]> {
+    return this.all("parcels");
+  }
+
+  keepParcel(parcel: Parcel): Promise<void> {
+    return this.put("parcels", parcel);
+  }
+
+  dropParcel(token: string): Promise<void> {
+    return this.delete("parcels", token);
+  }
+
+  private async get<T extends keyof Tables>(table: T, token: string): Promise<Tables[T] | undefined> {
+    const store = await this.store(table, "readonly");
+    if (!store) return this.rows(table).get(token);
+    return done(store.get(token) as IDBRequest<Tables[T] | undefined>);
+  }
+
+  private async all<T extends keyof Tables>(table: T): Promise<Tables[T][]> {
+    const store = await this.store(table, "readonly");
+    if (!store) return [...this.rows(table).values()];
+    return done(store.getAll() as IDBRequest<Tables[T][]>);
+  }
+
+  private async put<T extends keyof Tables>(table: T, row: Tables[T]): Promise<void> {
+    const store = await this.store(table, "readwrite");
+    if (store) await done(store.put(row));
+    else this.rows(table).set(row.token, row);
+  }
+
+  private async delete(table: keyof Tables, token: string): Promise<void> {
+    const store = await this.store(table, "readwrite");
+    if (store) await done(store.delete(token));
+    else this.rows(table).delete(token);
+  }
+
+  private rows<T extends keyof Tables>(table: T): Map<string, Tables[T]> {
+    return this.memory[table] as unknown as Map<string, Tables[T]>;
+  }
+
+  private async store(table: keyof Tables, mode: IDBTransactionMode): Promise<IDBObjectStore | null> {
+    return (await this.database)?.transaction(table, mode).objectStore(table) ?? null;
+  }
+}
+
+async function open(): Promise<IDBDatabase> {
+  const request = indexedDB.open("overread", 1);
+  request.onupgradeneeded = () => {
+    request.result.createObjectStore("drafts", { keyPath: "token" });
+    request.result.createObjectStore("parcels", { keyPath: "token" });
+  };
+  return done(request);
+}
+
+function done<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error ?? new Error("The browser's store failed."));
+  });
+}

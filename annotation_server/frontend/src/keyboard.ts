@@ -1,0 +1,90 @@
+/** Key presses, as what the room does with them: tap or hold a digit, hold Space, or an action. */
+
+import type { Choice } from "./choice";
+import type { Frame } from "./frame";
+import { type Action, type CaseAction, actionOf, digitOf, isViewAction } from "./keys";
+import type { View } from "./view";
+
+/** Pressed longer than this, a digit's key was held, not tapped. */
+export const HOLD_MS = 250;
+
+export interface KeyTarget {
+  readonly mode: "reading" | "drawing";
+  /** Of the case that is being read; null when there is none. */
+  readonly choice: Choice | null;
+  run(action: CaseAction): void;
+  select(slot: number | null): void;
+  flip(slot: number | null | undefined): void;
+  toggleAlso(slot: number): void;
+}
+
+const REPEATING: readonly Action[] = [
+  "smaller", "larger", "zoomIn", "zoomOut", "panLeft", "panRight", "panUp", "panDown", "lessOpaque", "moreOpaque",
+  "takeBack", "redo",
+]; // prettier-ignore
+
+export class Keyboard {
+  private held: { code: string; slot: number | null; since: number } | null = null;
+
+  constructor(
+    private readonly target: KeyTarget,
+    private readonly view: View,
+    private readonly frame: Frame,
+  ) {
+    document.addEventListener("keydown", (event) => this.down(event));
+    document.addEventListener("keyup", (event) => this.up(event));
+    window.addEventListener("blur", () => this.release());
+  }
+
+  private down(event: KeyboardEvent): void {
+    if (this.frame.hasDialog || belongsToControl(event)) return;
+    const digit = digitOf(event.code);
+    if (event.code === "Space") this.view.hideOverlays(true);
+    else if (digit !== null && this.target.choice && !event.ctrlKey && !event.altKey) this.digit(digit, event);
+    else if (!this.act(event)) return;
+    event.preventDefault();
+  }
+
+  private act(event: KeyboardEvent): boolean {
+    const action = actionOf(event, this.target.mode);
+    if (!action) return false;
+    const takesBackVerdict = action === "takeBack" && this.target.mode === "reading";
+    if (event.repeat && (!REPEATING.includes(action) || takesBackVerdict)) return true;
+    if (isViewAction(action)) this.view.run(action);
+    else this.target.run(action);
+    return true;
+  }
+
+  private digit(digit: number, event: KeyboardEvent): void {
+    const slot = digit === 0 ? null : digit - 1;
+    if (event.repeat || !this.target.choice?.has(slot)) return;
+    if (event.shiftKey) {
+      if (slot !== null) this.target.toggleAlso(slot);
+      return;
+    }
+    this.held = { code: event.code, slot, since: event.timeStamp };
+    this.target.flip(slot);
+  }
+
+  private up(event: KeyboardEvent): void {
+    if (event.code === "Space") this.view.hideOverlays(false);
+    if (this.held?.code !== event.code) return;
+    const { slot, since } = this.held;
+    this.held = null;
+    if (event.timeStamp - since < HOLD_MS) this.target.select(slot);
+    else this.target.flip(undefined);
+  }
+
+  private release(): void {
+    this.held = null;
+    this.target.flip(undefined);
+    this.view.hideOverlays(false);
+  }
+}
+
+/** Whether a focused control uses this key itself. */
+function belongsToControl({ target, code }: KeyboardEvent): boolean {
+  if (target instanceof HTMLInputElement) return code.startsWith("Arrow");
+  const isButton = target instanceof HTMLButtonElement || target instanceof HTMLAnchorElement;
+  return isButton && (code === "Enter" || code === "NumpadEnter" || code === "Space");
+}

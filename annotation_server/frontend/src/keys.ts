@@ -1,0 +1,61 @@
+/** Keys by their place on the keyboard (`event.code`), so that every layout has them under the same fingers. */
+
+const VIEW_ACTIONS = [
+  "toggleGrid", "overlayStyle", "lessOpaque", "moreOpaque", "disagreement", "invert", "reset",
+  "zoomIn", "zoomOut", "panLeft", "panRight", "panUp", "panDown",
+] as const; // prettier-ignore
+
+/** What changes how the film is looked at, and nothing else. */
+export type ViewAction = (typeof VIEW_ACTIONS)[number];
+
+export type CaseAction =
+  | "accept" | "touchUp" | "denyAll" | "noInfection" | "flag" | "previous" | "postpone" | "takeBack" | "redo"
+  | "help" | "leave" | "brush" | "eraser" | "smaller" | "larger"; // prettier-ignore
+
+export type Action = ViewAction | CaseAction;
+
+export function isViewAction(action: Action): action is ViewAction {
+  return (VIEW_ACTIONS as readonly Action[]).includes(action);
+}
+
+export interface KeyPress {
+  readonly code: string;
+  readonly key: string;
+  readonly ctrlKey: boolean;
+  readonly metaKey: boolean;
+  readonly altKey: boolean;
+  readonly shiftKey: boolean;
+}
+
+const EVERYWHERE: Readonly<Record<string, Action>> = {
+  Enter: "accept", NumpadEnter: "accept", Escape: "leave", KeyO: "overlayStyle", Comma: "lessOpaque",
+  Period: "moreOpaque", KeyI: "invert", KeyR: "reset", ArrowLeft: "panLeft", ArrowRight: "panRight", ArrowUp: "panUp", ArrowDown: "panDown",
+}; // prettier-ignore
+
+const READING: Readonly<Record<string, Action>> = {
+  KeyE: "touchUp", KeyD: "denyAll", KeyN: "noInfection", KeyF: "flag", Backspace: "previous", KeyP: "postpone",
+  KeyV: "toggleGrid", KeyX: "disagreement",
+}; // prettier-ignore
+
+const DRAWING: Readonly<Record<string, Action>> = {
+  KeyB: "brush", KeyE: "eraser", BracketLeft: "smaller", BracketRight: "larger",
+}; // prettier-ignore
+
+/** By what is printed on the key, where that is the point of it. */
+const PRINTED: Readonly<Record<string, Action>> = { "?": "help", F1: "help", "+": "zoomIn", "=": "zoomIn", "-": "zoomOut" };
+
+/** What a key press asks for, null if nothing. Undo and redo follow the letter that is printed on the key. */
+export function actionOf(press: KeyPress, mode: "reading" | "drawing"): Action | null {
+  if (press.altKey) return null;
+  if (press.ctrlKey || press.metaKey) {
+    if (press.key.toLowerCase() === "z") return press.shiftKey ? "redo" : "takeBack";
+    return press.key.toLowerCase() === "y" ? "redo" : null;
+  }
+  return PRINTED[press.key] ?? (mode === "reading" ? READING : DRAWING)[press.code] ?? EVERYWHERE[press.code] ?? null;
+}
+
+/** The digit of a key of the main block or the numeric pad. */
+export function digitOf(code: string): number | null {
+  const match = /^(?:Digit|Numpad)(\d)$/.exec(code);
+  return match ? Number(match[1]) : null;
+}

@@ -1,0 +1,166 @@
+/** Every text that the reader sees. English; another language is another module of this shape. */
+
+import type { UnreadableReason, VerdictKind } from "./choice";
+import type { Style } from "./overlay";
+
+const list = (slots: readonly number[]): string => slots.map((slot) => slot + 1).join(", ");
+const once = (n: number, one: string, many: string): string => (n === 1 ? one : many);
+
+const styles: Readonly<Record<Style, string>> = { outline: "Outline", fill: "Fill", both: "Both" };
+
+const reasons: Readonly<Record<UnreadableReason, string>> = {
+  quality: "Poor quality",
+  not_frontal: "Not a frontal film",
+  identifier_visible: "Identifier visible",
+  other: "Other",
+};
+
+const verdicts: Readonly<Record<VerdictKind, string>> = {
+  pick: "accepted",
+  touch_up: "touched up",
+  deny_all: "redrawn",
+  no_infection: "no infection",
+  unreadable: "flagged",
+};
+
+export const text = {
+  product: "Overread",
+  research: "For research use. Not a medical device.",
+  stage: (name: string): string => `Stage ${name}`,
+  progress: (at: number, of: number): string => `${at} of ${of}`,
+  progressLabel: "Case",
+  leave: "Leave",
+  help: "Help",
+  close: "Close",
+  film: "Film",
+
+  candidates: "Candidates",
+  candidate: (slot: number): string => `Candidate ${slot + 1}`,
+  filmAlone: "Film alone",
+  filmWith: (slot: number): string => `Film with candidate ${slot + 1}`,
+  seen: "seen",
+  notSeen: "not seen yet",
+  allShown: "All candidates were shown",
+  unseen: (slots: readonly number[]): string => `Still to show: ${list(slots)}`,
+  alsoAcceptable: "Also acceptable",
+  alsoMarked: (slots: readonly number[]): string =>
+    slots.length > 0 ? `Also acceptable: ${list(slots)}` : "No candidate is marked as also acceptable",
+  alsoIsSelected: "The selected candidate cannot be also acceptable",
+  choose: "Choose a candidate",
+  accept: (slot: number): string => `Accept ${slot + 1}`,
+  touchUp: (slot: number | null): string => (slot === null ? "Touch up" : `Touch up ${slot + 1}`),
+  denyAll: "Deny all, redraw",
+  noInfection: "No infection",
+  flag: "Flag film",
+  previous: "Previous",
+  postpone: "Postpone",
+  showing: (slot: number | null, unseen: readonly number[]): string => {
+    const what = slot === null ? "Film alone." : `Candidate ${slot + 1}.`;
+    return unseen.length > 0 ? `${what} Still to show: ${list(unseen)}.` : what;
+  },
+
+  view: "View",
+  large: "Large",
+  grid: "Grid",
+  layout: "Layout",
+  overlay: "Overlay",
+  styles,
+  opacity: "Opacity",
+  disagreement: "Disagreement",
+  noDisagreement: "The candidates do not differ",
+  invert: "Invert",
+  reset: "Reset",
+
+  flagTitle: "Why can this film not be read?",
+  reasons,
+  cancel: "Cancel",
+
+  drawing: "Redraw",
+  drawingHint: "The film starts blank. Paint what you see.",
+  touchUpHint: "Candidate as you saw it. Paint and erase.",
+  brush: "Brush",
+  eraser: "Eraser",
+  size: "Size",
+  sizeOf: (px: number): string => `${px} px`,
+  undo: "Undo",
+  redo: "Redo",
+  clear: "Clear",
+  save: "Save drawing",
+  back: "Back",
+  nothingDrawn: "Nothing is drawn. If there is no infection, go back and press N.",
+  nothingChanged: "Nothing was changed. To take the candidate as it is, go back and accept it.",
+  draftKept: (time: string): string => `Draft kept in this browser ${time}`,
+  draftFound: "A drawing of this case was not sent.",
+  restore: "Restore it",
+  discard: "Discard it",
+  goesOn: "Goes on from your earlier drawing.",
+
+  nextReady: (at: number, of: number, nCandidates: number): string => `Case ${at} of ${of}, ${nCandidates} candidates`,
+  saved: (kind: VerdictKind, slot: number | null): string => {
+    const what = slot === null ? verdicts[kind] : `${slot + 1} ${verdicts[kind]}`;
+    return `Saved: ${what}. Ctrl+Z takes it back.`;
+  },
+  revised: "Saved: verdict revised.",
+  postponed: "Postponed.",
+  noPrevious: "There is no earlier verdict.",
+  revising: (kind: VerdictKind, slot: number | null): string =>
+    `Earlier case, ${slot === null ? verdicts[kind] : `${slot + 1} ${verdicts[kind]}`}. A new verdict replaces it.`,
+  toCurrent: "Return to the current case",
+  allRead: "All cases are read",
+  allReadDetail: (n: number): string =>
+    n === 0
+      ? "There is nothing to read in this stage now."
+      : `You read ${n} ${once(n, "case", "cases")}. Until the stage locks you can go back with Backspace.`,
+  overview: "To the overview",
+
+  waiting: (seconds: number): string => `No connection. Your verdict is kept here; trying again in ${seconds} s.`,
+  unreachable: (seconds: number): string => `The server cannot be reached; trying again in ${seconds} s.`,
+  unpaintable: "This film cannot be shown by this browser.",
+  tryNow: "Try now",
+  sessionEnded: "Your session has ended. Sign in again; what you did here is kept in this browser.",
+  signIn: "Sign in",
+  refused: (message: string, hint: string): string => (hint ? `${message} ${hint}` : message),
+  nextCase: "Next case",
+
+  helpTitle: "Keys and mouse",
+  helpReading: "Reading",
+  helpView: "View",
+  helpDrawing: "Drawing",
+  keys: {
+    reading: [
+      ["1 to 5", "select; hold to flip to it"],
+      ["0", "film alone"],
+      ["Enter", "accept the selected one"],
+      ["Shift 1 to 5", "also acceptable"],
+      ["E", "touch up the selected one"],
+      ["D", "deny all and redraw"],
+      ["N", "no infection"],
+      ["F", "flag an unreadable film"],
+      ["Backspace", "revise the previous verdict"],
+      ["P", "postpone"],
+      ["Ctrl Z", "take the last verdict back"],
+    ],
+    view: [
+      ["V", "large film or grid"],
+      ["Space held", "hide overlays"],
+      ["O", "outline, fill or both"],
+      [", .", "opacity"],
+      ["X", "where candidates disagree"],
+      ["I", "invert"],
+      ["R", "reset the view"],
+      ["Wheel, + -", "zoom"],
+      ["Left drag, arrows", "pan"],
+      ["Right drag", "window and level"],
+    ],
+    drawing: [
+      ["Left drag, pen", "draw"],
+      ["Ctrl held", "erase"],
+      ["B, E", "brush, eraser"],
+      ["[ ], Shift wheel", "size"],
+      ["Shift drag, fingers", "pan; two fingers zoom"],
+      ["Ctrl Z, Ctrl Y", "undo, redo"],
+      ["Enter", "save"],
+      ["Esc", "back; the draft is kept"],
+    ],
+  },
+} as const;

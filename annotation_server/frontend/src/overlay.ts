@@ -1,0 +1,138 @@
+/** Paints masks over the film: one colour and one stroke, whoever made the mask. */
+
+import { type Mask, type Rect, type Size, disagreement } from "./mask";
+import { type Contour, allCells, contours } from "./outline";
+
+export const STYLES = ["outline", "fill", "both"] as const;
+export type Style = (typeof STYLES)[number];
+
+export interface Look {
+  readonly style: Style;
+  /** From 0 to 1. */
+  readonly opacity: number;
+}
+
+const COLOUR = { red: 255, green: 196, blue: 77 };
+const STROKE = `rgb(${COLOUR.red} ${COLOUR.green} ${COLOUR.blue})`;
+const HALO = "rgb(0 0 0 / 0.55)";
+const STROKE_PX = 1.75;
+const HALO_PX = 3.75;
+const FILL_OPACITY = 0.4;
+
+/** The outline of a mask, its corners rounded, scaled to `size`. */
+export function outlinePath(mask: Mask, size: Size): Path2D {
+  const path = new Path2D();
+  const sx = size.width / mask.width;
+  const sy = size.height / mask.height;
+  for (const { points } of contours(mask)) {
+    const n = points.length;
+    const x = (i: number): number => points[i % n] * sx;
+    const y = (i: number): number => points[(i + 1) % n] * sy;
+    path.moveTo((x(0) + x(2)) / 2, (y(0) + y(2)) / 2);
+    for (let i = 2; i <= n; i += 2) path.quadraticCurveTo(x(i), y(i), (x(i) + x(i + 2)) / 2, (y(i) + y(i + 2)) / 2);
+    path.closePath();
+  }
+  return path;
+}
+
+/** Paints a candidate; the context's unit is a film pixel, `scale` CSS pixels large. */
+export function paintCandidate(context: CanvasRenderingContext2D, outline: Path2D, look: Look, scale: number): void {
+  if (look.style !== "outline") {
+    context.globalAlpha = look.opacity * FILL_OPACITY;
+    context.fillStyle = STROKE;
+    context.fill(outline, "evenodd");
+  }
+  if (look.style !== "fill") strokePaths(context, [outline], look.opacity, scale);
+}
+
+function strokePaths(context: CanvasRenderingContext2D, paths: readonly Path2D[], opacity: number, scale: number): void {
+  context.globalAlpha = opacity;
+  context.lineJoin = "round";
+  for (const [colour, width] of [[HALO, HALO_PX], [STROKE, STROKE_PX]] as const) {
+    context.strokeStyle = colour;
+    context.lineWidth = width / scale;
+    for (const path of paths) context.stroke(path);
+  }
+}
+
+/** A small canvas that is lighter where the candidates disagree; null where nothing differs. */
+export function disagreementImage(masks: readonly Mask[]): HTMLCanvasElement | null {
+  const amounts = disagreement(masks);
+  if (!amounts.some((amount) => amount > 0)) return null;
+  const canvas = document.createElement("canvas");
+  canvas.width = masks[0].width;
+  canvas.height = masks[0].height;
+  const image = new ImageData(canvas.width, canvas.height);
+  amounts.forEach((amount, i) => image.data.set([92, 200, 255, amount >> 1], 4 * i));
+  canvas.getContext("2d")?.putImageData(image, 0, 0);
+  return canvas;
+}
+
+const TILE_PX = 64;
+
+/** A mask that changes under the brush: its fill is exact pixels, its outline is kept in tiles. */
+export class LiveOverlay {
+  private readonly canvas = document.createElement("canvas");
+  private readonly context: CanvasRenderingContext2D;
+  private readonly tiles = new Map<number, Path2D>();
+
+  constructor(private readonly mask: Mask) {
+    this.canvas.width = mask.width;
+    this.canvas.height = mask.height;
+    const context = this.canvas.getContext("2d");
+    if (!context) throw new Error("This browser has no 2D canvas.");
+    this.context = context;
+    this.update({ x: 0, y: 0, width: mask.width, height: mask.height });
+  }
+
+  /** Brings the picture up to date with the mask in `rect`. */
+  update(rect: Rect): void {
+    this.refill(rect);
+    const columns = Math.ceil((this.mask.width + 1) / TILE_PX);
+    for (let ty = Math.floor(rect.y / TILE_PX); ty <= Math.floor((rect.y + rect.height) / TILE_PX); ty++) {
+      for (let tx = Math.floor(rect.x / TILE_PX); tx <= Math.floor((rect.x + rect.width) / TILE_PX); tx++) {
+        const found = contours(this.mask, this.tile(tx, ty));
+        if (found.length > 0) this.tiles.set(ty * columns + tx, straightPath(found));
+        else this.tiles.delete(ty * columns + tx);
+      }
+    }
+  }
+
+  paint(context: CanvasRenderingContext2D, look: Look, scale: number): void {
+    if (look.style !== "outline") {
+      context.globalAlpha = look.opacity * FILL_OPACITY;
+      context.imageSmoothingEnabled = scale < 2;
+      context.drawImage(this.canvas, 0, 0);
+    }
+    if (look.style !== "fill") strokePaths(context, [...this.tiles.values()], look.opacity, scale);
+  }
+
+  private refill({ x, y, width, height }: Rect): void {
+    const image = new ImageData(width, height);
+    const pixels = new Uint32Array(image.data.buffer);
+    const [colour] = new Uint32Array(Uint8Array.of(COLOUR.red, COLOUR.green, COLOUR.blue, 255).buffer);
+    for (let row = 0; row < height; row++) {
+      const start = (y + row) * this.mask.width + x;
+      for (let column = 0; column < width; column++) {
+        if (this.mask.pixels[start + column]) pixels[row * width + column] = colour;
+      }
+    }
+    this.context.putImageData(image, x, y);
+  }
+
+  private tile(tx: number, ty: number): Rect {
+    const cells = allCells(this.mask);
+    const [x, y] = [tx * TILE_PX, ty * TILE_PX];
+    return { x, y, width: Math.min(TILE_PX, cells.width - x), height: Math.min(TILE_PX, cells.height - y) };
+  }
+}
+
+function straightPath(lines: readonly Contour[]): Path2D {
+  const path = new Path2D();
+  for (const { points, closed } of lines) {
+    path.moveTo(points[0], points[1]);
+    for (let i = 2; i < points.length; i += 2) path.lineTo(points[i], points[i + 1]);
+    if (closed) path.closePath();
+  }
+  return path;
+}

@@ -1,0 +1,225 @@
+/** The controls beside the film: everything a key does, a button does too. */
+
+import type { Choice } from "./choice";
+import { allow, command, h, press, relabel } from "./dom";
+import type { Editor } from "./editor";
+import type { CaseAction, ViewAction } from "./keys";
+import { text } from "./messages";
+import { STYLES, type Look, type Style } from "./overlay";
+
+export interface PanelEvents {
+  run(action: CaseAction): void;
+  select(slot: number | null): void;
+  toggleAlso(slot: number): void;
+  setBrush(px: number): void;
+  clear(): void;
+}
+
+export interface ViewEvents {
+  run(action: ViewAction): void;
+  setStyle(style: Style): void;
+  setOpacity(opacity: number): void;
+  setGrid(grid: boolean): void;
+}
+
+/** A radio group that looks like a row of buttons. A click leaves no focus behind, so that Enter still accepts. */
+function radios<Value>(
+  name: string,
+  legend: string,
+  options: readonly { value: Value; label: string; description: string }[],
+  choose: (value: Value) => void,
+): { element: HTMLElement; inputs: HTMLInputElement[]; check: (value: Value) => void } {
+  const inputs = options.map(({ value, description }) => {
+    const input = h("input", { type: "radio", name, "aria-label": description });
+    input.addEventListener("change", () => choose(value));
+    input.addEventListener("click", (event) => {
+      if (event.detail > 0) input.blur();
+    });
+    return input;
+  });
+  const labels = options.map(({ label }, i) => h("label", { class: "option" }, inputs[i], h("span", {}, label)));
+  const element = h("div", { class: `options ${name}`, role: "radiogroup", "aria-label": legend }, ...labels);
+  const check = (wanted: Value): void => options.forEach(({ value }, i) => (inputs[i].checked = value === wanted));
+  return { element, inputs, check };
+}
+
+function section(title: string, ...children: readonly Node[]): HTMLElement {
+  return h("section", { "aria-label": title }, h("h2", {}, title), ...children);
+}
+
+function slider(label: string, id: string, range: { min: number; max: number; step: number }): HTMLInputElement {
+  const { min, max, step } = range;
+  return h("input", { type: "range", id, "aria-label": label, min: `${min}`, max: `${max}`, step: `${step}` });
+}
+
+/** Candidates and verdicts of one comparison. */
+export class ReadingPanel {
+  readonly element: HTMLElement;
+  private readonly group;
+  private readonly also: HTMLButtonElement[];
+  private readonly accept: HTMLButtonElement;
+  private readonly touchUp: HTMLButtonElement;
+  private readonly denyAll: HTMLButtonElement;
+  private readonly noInfection: HTMLButtonElement;
+  private readonly shown = h("p", { class: "shown" });
+
+  constructor(nCandidates: number, events: PanelEvents) {
+    const slots = Array.from({ length: nCandidates }, (_, slot) => slot);
+    const options = slots.map((slot) => ({ value: slot as number | null, label: `${slot + 1}`, description: text.candidate(slot) }));
+    const alone = { value: null, label: "0", description: text.filmAlone };
+    this.group = radios("candidates", text.candidates, [alone, ...options], (slot) => events.select(slot));
+    this.also = slots.map((slot) => {
+      const button = command(`${slot + 1}`, "", () => events.toggleAlso(slot), "mark");
+      button.setAttribute("aria-label", `${text.alsoAcceptable}: ${slot + 1}`);
+      return button;
+    });
+    const run = (label: string, key: string, action: CaseAction, kind = ""): HTMLButtonElement =>
+      command(label, key, () => events.run(action), kind);
+    this.accept = run(text.choose, "↵", "accept", "primary");
+    this.touchUp = run(text.touchUp(null), "E", "touchUp");
+    this.denyAll = run(text.denyAll, "D", "denyAll");
+    this.noInfection = run(text.noInfection, "N", "noInfection");
+    const marks = h("div", { class: "marks" }, h("span", {}, text.alsoAcceptable), ...this.also);
+    this.element = h(
+      "div",
+      { class: "block" },
+      section(text.candidates, this.group.element, this.shown, this.accept, marks),
+      h("div", { class: "stack" }, this.touchUp, this.denyAll, this.noInfection, run(text.flag, "F", "flag")),
+      h("div", { class: "pair" }, run(text.previous, "⌫", "previous", "quiet"), run(text.postpone, "P", "postpone", "quiet")),
+    );
+  }
+
+  update(choice: Choice): void {
+    const { selected, unseen } = choice;
+    this.group.check(selected);
+    this.group.inputs.slice(1).forEach((input, slot) => {
+      const seen = !unseen.includes(slot);
+      input.parentElement?.classList.toggle("seen", seen);
+      input.parentElement?.classList.toggle("shown-now", choice.shown === slot);
+      input.setAttribute("aria-label", `${text.candidate(slot)}, ${seen ? text.seen : text.notSeen}`);
+    });
+    this.shown.textContent = unseen.length > 0 ? text.unseen(unseen) : text.allShown;
+    this.shown.classList.toggle("complete", unseen.length === 0);
+    relabel(this.accept, selected === null ? text.choose : text.accept(selected));
+    relabel(this.touchUp, text.touchUp(selected));
+    allow(this.accept, choice.missing("pick") === null);
+    allow(this.touchUp, choice.missing("touch_up") === null);
+    allow(this.denyAll, choice.missing("deny_all") === null);
+    allow(this.noInfection, choice.missing("no_infection") === null);
+    this.also.forEach((button, slot) => {
+      press(button, choice.alsoAcceptable.includes(slot));
+      allow(button, slot !== selected);
+    });
+  }
+}
+
+/** Tools of the editor. */
+export class DrawingPanel {
+  readonly element: HTMLElement;
+  private readonly tools;
+  private readonly size: HTMLInputElement;
+  private readonly readout = h("output", { for: "brush-size" });
+  private readonly undo: HTMLButtonElement;
+  private readonly redo: HTMLButtonElement;
+  private readonly save: HTMLButtonElement;
+  private readonly kept = h("p", { class: "kept" });
+
+  constructor(editor: Editor, events: PanelEvents) {
+    this.tools = radios(
+      "tools",
+      text.drawing,
+      [
+        { value: false, label: `${text.brush} B`, description: text.brush },
+        { value: true, label: `${text.eraser} E`, description: text.eraser },
+      ],
+      (erasing) => events.run(erasing ? "eraser" : "brush"),
+    );
+    this.size = slider(text.size, "brush-size", { min: 1, max: editor.largest, step: 1 });
+    this.size.addEventListener("input", () => events.setBrush(this.size.valueAsNumber));
+    this.undo = command(text.undo, "Ctrl Z", () => events.run("takeBack"));
+    this.redo = command(text.redo, "Ctrl Y", () => events.run("redo"));
+    this.save = command(text.save, "↵", () => events.run("accept"), "primary");
+    const title = editor.slot === null ? text.drawing : text.touchUp(editor.slot);
+    this.element = h(
+      "div",
+      { class: "block" },
+      section(
+        title,
+        h("p", { class: "shown" }, editor.slot === null ? text.drawingHint : text.touchUpHint),
+        this.tools.element,
+        h("div", { class: "line" }, h("span", {}, text.size), this.size, this.readout),
+        h("div", { class: "stack" }, this.undo, this.redo, command(text.clear, "", () => events.clear())),
+        this.save,
+        command(text.back, "Esc", () => events.run("leave"), "quiet"),
+        this.kept,
+      ),
+    );
+  }
+
+  update(editor: Editor): void {
+    this.tools.check(editor.erasing);
+    this.size.value = `${editor.size}`;
+    this.readout.textContent = text.sizeOf(editor.size);
+    allow(this.undo, editor.canUndo);
+    allow(this.redo, editor.canRedo);
+  }
+
+  sayKept(time: string): void {
+    this.kept.textContent = text.draftKept(time);
+  }
+
+  allowSave(allowed: boolean): void {
+    allow(this.save, allowed);
+  }
+}
+
+export interface ViewState {
+  readonly look: Look;
+  readonly grid: boolean;
+  readonly disagreement: boolean;
+  readonly inverted: boolean;
+  readonly drawing: boolean;
+}
+
+/** How the film and the masks over it look. */
+export class ViewPanel {
+  readonly element: HTMLElement;
+  private readonly layout;
+  private readonly styles;
+  private readonly opacity = slider(text.opacity, "opacity", { min: 0.1, max: 1, step: 0.1 });
+  private readonly disagreement: HTMLButtonElement;
+  private readonly invert: HTMLButtonElement;
+  private readonly layoutLine: HTMLElement;
+
+  constructor(events: ViewEvents) {
+    const views = [
+      { value: false, label: text.large, description: text.large },
+      { value: true, label: text.grid, description: text.grid },
+    ];
+    const styles = STYLES.map((style) => ({ value: style, label: text.styles[style], description: text.styles[style] }));
+    this.layout = radios("layout", text.layout, views, (grid) => events.setGrid(grid));
+    this.styles = radios("styles", text.overlay, styles, (style) => events.setStyle(style));
+    this.opacity.addEventListener("input", () => events.setOpacity(this.opacity.valueAsNumber));
+    this.disagreement = command(text.disagreement, "X", () => events.run("disagreement"), "quiet");
+    this.invert = command(text.invert, "I", () => events.run("invert"), "quiet");
+    this.layoutLine = h("div", { class: "line" }, this.layout.element, h("kbd", { "aria-hidden": "true" }, "V"));
+    this.element = section(
+      text.view,
+      this.layoutLine,
+      h("div", { class: "line" }, this.styles.element, h("kbd", { "aria-hidden": "true" }, "O")),
+      h("div", { class: "line" }, h("span", {}, text.opacity), this.opacity, h("kbd", { "aria-hidden": "true" }, ", .")),
+      h("div", { class: "trio" }, this.disagreement, this.invert, command(text.reset, "R", () => events.run("reset"), "quiet")),
+    );
+    this.element.classList.add("view");
+  }
+
+  update(state: ViewState): void {
+    this.layout.check(state.grid);
+    this.styles.check(state.look.style);
+    this.opacity.value = `${state.look.opacity}`;
+    press(this.disagreement, state.disagreement);
+    press(this.invert, state.inverted);
+    this.layoutLine.hidden = state.drawing;
+    this.disagreement.hidden = state.drawing;
+  }
+}

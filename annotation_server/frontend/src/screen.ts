@@ -1,0 +1,223 @@
+/** The panes: what is painted where, at most once a frame. */
+
+import type { Point } from "./brush";
+import type { Choice } from "./choice";
+import { h } from "./dom";
+import type { Editor } from "./editor";
+import type { LoadedCase } from "./film";
+import { type GestureEvents, Gestures } from "./gestures";
+import type { Size } from "./mask";
+import { text } from "./messages";
+import { type Look, disagreementImage, paintCandidate } from "./overlay";
+import { Pane, WindowFilter } from "./pane";
+import { type Placement, Viewport, Window, toFilm } from "./viewport";
+
+export interface ScreenEvents {
+  /** Candidates that the reader can see now. */
+  onShown(slots: readonly number[]): void;
+  onTap(slot: number | null): void;
+  onStroke(): void;
+  onBrush(): void;
+}
+
+export class Screen implements GestureEvents {
+  look: Look = { style: "outline", opacity: 1 };
+  hidden = false;
+  showsDisagreement = false;
+  readonly window = new Window();
+  private readonly viewport = new Viewport();
+  private readonly filter = new WindowFilter();
+  private readonly cursor = h("div", { class: "cursor", "aria-hidden": "true" });
+  private panes: Pane[] = [];
+  private loaded: LoadedCase | null = null;
+  private choice: Choice | null = null;
+  private editing: Editor | null = null;
+  private inGrid = false;
+  private disagreement: HTMLCanvasElement | null | undefined;
+  private filmIsStale = false;
+  private frame = 0;
+
+  constructor(
+    private readonly element: HTMLElement,
+    private readonly events: ScreenEvents,
+  ) {
+    new ResizeObserver(() => this.invalidate()).observe(element);
+    this.filter.apply(this.window);
+  }
+
+  get grid(): boolean {
+    return this.inGrid && this.editing === null;
+  }
+
+  get draws(): boolean {
+    return this.editing !== null;
+  }
+
+  /** Whether the candidates of this case differ anywhere. */
+  get differs(): boolean {
+    return this.disagreementOfCase() !== null;
+  }
+
+  open(loaded: LoadedCase, choice: Choice): void {
+    this.loaded = loaded;
+    this.choice = choice;
+    this.disagreement = undefined;
+    this.viewport.reset();
+    this.window.reset();
+    this.filter.apply(this.window);
+    this.edit(null);
+  }
+
+  edit(editor: Editor | null): void {
+    this.editing = editor;
+    this.hover(null);
+    this.build();
+  }
+
+  setGrid(grid: boolean): void {
+    this.inGrid = grid;
+    this.build();
+  }
+
+  reset(): void {
+    this.viewport.reset();
+    this.window.reset();
+    this.filter.apply(this.window);
+    this.invalidate();
+  }
+
+  invert(): void {
+    this.window.invert();
+    this.filter.apply(this.window);
+  }
+
+  /** Zooms about the middle. */
+  zoomBy(factor: number): void {
+    const [pane] = this.panes;
+    if (pane) this.zoom({ x: pane.size.width / 2, y: pane.size.height / 2 }, factor, pane);
+  }
+
+  panBy(dx: number, dy: number): void {
+    if (this.panes[0]) this.pan(dx, dy, this.panes[0]);
+  }
+
+  /** Paints the overlays again in the next frame, and the film unless it stays as it is. */
+  invalidate(film = true): void {
+    this.filmIsStale ||= film;
+    this.frame ||= requestAnimationFrame(() => this.paint());
+  }
+
+  zoom(at: Point, factor: number, pane: Pane): void {
+    if (this.loaded) this.viewport.zoomAt(at, factor, this.loaded.film, pane.size);
+    this.invalidate();
+  }
+
+  pan(dx: number, dy: number, pane: Pane): void {
+    if (this.loaded) this.viewport.panBy(dx, dy, this.loaded.film, pane.size);
+    this.invalidate();
+  }
+
+  shade(dx: number, dy: number): void {
+    this.window.change(dx, dy);
+    this.filter.apply(this.window);
+  }
+
+  tap(pane: Pane): void {
+    if (this.grid) this.events.onTap(this.slotOf(pane));
+  }
+
+  resizeBrush(step: number): void {
+    this.editing?.step(step);
+    this.events.onBrush();
+  }
+
+  strokeBegin(at: Point, erase: boolean): void {
+    this.editing?.begin(this.toFilm(at), erase);
+    this.invalidate(false);
+  }
+
+  strokeMove(points: readonly Point[]): void {
+    this.editing?.extend(points.map((point) => this.toFilm(point)));
+    this.invalidate(false);
+  }
+
+  strokeEnd(): void {
+    if (this.editing?.end()) this.events.onStroke();
+  }
+
+  /** Puts the true-size brush under the pointer; through the object model, as the policy wants. */
+  hover(at: Point | null): void {
+    this.cursor.hidden = at === null || this.editing === null;
+    if (!at || !this.editing) return;
+    const size = this.editing.size * this.placement(this.panes[0].size).scale;
+    this.cursor.style.width = this.cursor.style.height = `${size}px`;
+    this.cursor.style.transform = `translate(${at.x - size / 2}px, ${at.y - size / 2}px)`;
+  }
+
+  /** The panes of the present layout: one, or the film alone and every candidate. */
+  private build(): void {
+    if (!this.loaded) return;
+    const n = this.grid ? this.loaded.comparison.n_candidates + 1 : 1;
+    if (this.panes.length !== n || !this.panes[0].element.isConnected) {
+      this.panes = Array.from({ length: n }, () => new Pane(n > 1 ? "small" : "large"));
+      for (const pane of this.panes) new Gestures(pane, this);
+      this.element.replaceChildren(...this.panes.map((pane) => pane.element), this.cursor, this.filter.element);
+    }
+    this.element.classList.toggle("grid", this.grid);
+    this.element.classList.toggle("drawing", this.draws);
+    this.invalidate();
+  }
+
+  private slotOf(pane: Pane): number | null {
+    const i = this.panes.indexOf(pane);
+    return i > 0 ? i - 1 : null;
+  }
+
+  private placement(size: Size): Placement {
+    return this.viewport.place(this.loaded?.film ?? size, size);
+  }
+
+  private toFilm(at: Point): Point {
+    return toFilm(at, this.placement(this.panes[0].size));
+  }
+
+  private paint(): void {
+    this.frame = 0;
+    const film = this.filmIsStale;
+    this.filmIsStale = false;
+    if (!this.loaded || !this.choice) return;
+    for (const pane of this.panes) {
+      const slot = this.grid ? this.slotOf(pane) : this.choice.shown;
+      const placement = this.placement(pane.size);
+      if (film) pane.paintFilm(this.loaded.film, placement);
+      pane.paintOverlay(placement, (context) => this.paintOverlay(context, slot, placement.scale));
+      this.describe(pane, slot);
+    }
+    if (this.hidden || this.draws || document.visibilityState !== "visible") return;
+    const all = this.loaded.masks.map((_, slot) => slot);
+    this.events.onShown(this.grid ? all : all.filter((slot) => slot === this.choice?.shown));
+  }
+
+  private paintOverlay(context: CanvasRenderingContext2D, slot: number | null, scale: number): void {
+    if (this.hidden || !this.loaded) return;
+    if (this.editing) {
+      this.editing.paint(context, this.look, scale);
+      return;
+    }
+    const disagreement = this.showsDisagreement ? this.disagreementOfCase() : null;
+    if (disagreement) context.drawImage(disagreement, 0, 0, this.loaded.film.width, this.loaded.film.height);
+    if (slot !== null) paintCandidate(context, this.loaded.outlines[slot], this.look, scale);
+  }
+
+  private describe(pane: Pane, slot: number | null): void {
+    const name = slot === null ? text.filmAlone : text.filmWith(slot);
+    pane.describe(this.draws ? "" : slot === null ? "0" : `${slot + 1}`, this.draws ? text.drawing : name);
+    pane.element.classList.toggle("selected", this.grid && slot !== null && slot === this.choice?.selected);
+    pane.element.classList.toggle("also", this.grid && slot !== null && (this.choice?.alsoAcceptable ?? []).includes(slot));
+  }
+
+  private disagreementOfCase(): HTMLCanvasElement | null {
+    if (this.disagreement === undefined && this.loaded) this.disagreement = disagreementImage(this.loaded.masks);
+    return this.disagreement ?? null;
+  }
+}

@@ -1,0 +1,33 @@
+/** A comparison before the reader: its pictures, what the reader made of it so far, the time it was looked at. */
+
+import { Choice, VisibleClock } from "./choice";
+import type { LoadedCase } from "./film";
+
+export class Sitting {
+  readonly choice: Choice;
+  readonly clock = new VisibleClock(() => performance.now());
+
+  constructor(readonly loaded: LoadedCase) {
+    this.choice = new Choice(loaded.comparison.n_candidates, loaded.comparison.verdict);
+  }
+
+  get token(): string {
+    return this.loaded.comparison.token;
+  }
+
+  get verdict(): LoadedCase["comparison"]["verdict"] {
+    return this.loaded.comparison.verdict;
+  }
+
+  get nCandidates(): number {
+    return this.loaded.comparison.n_candidates;
+  }
+
+  leave(): void {
+    this.clock.turn(false);
+  }
+
+  close(): void {
+    this.loaded.film.close();
+  }
+}

@@ -1,0 +1,32 @@
+import { expect, it } from "vitest";
+
+import { actionOf, digitOf } from "../src/keys";
+
+const NONE = { ctrlKey: false, metaKey: false, altKey: false, shiftKey: false };
+
+it("reads keys by their place, whatever is printed on them", () => {
+  expect(actionOf({ ...NONE, code: "KeyD", key: "в" }, "reading")).toBe("denyAll");
+  expect(actionOf({ ...NONE, code: "NumpadEnter", key: "Enter" }, "reading")).toBe("accept");
+});
+
+it("takes back by the printed Z, on German and French keyboards too", () => {
+  for (const code of ["KeyZ", "KeyY", "KeyW"]) {
+    expect(actionOf({ ...NONE, ctrlKey: true, code, key: "z" }, "reading")).toBe("takeBack");
+  }
+});
+
+it("gives the same key another meaning in the editor", () => {
+  const press = { ...NONE, code: "KeyE", key: "e" };
+  expect(actionOf(press, "reading")).toBe("touchUp");
+  expect(actionOf(press, "drawing")).toBe("eraser");
+  expect(actionOf({ ...NONE, code: "KeyN", key: "n" }, "drawing")).toBeNull();
+});
+
+it("leaves the browser its own shortcuts", () => {
+  expect(actionOf({ ...NONE, ctrlKey: true, code: "KeyR", key: "r" }, "reading")).toBeNull();
+  expect(actionOf({ ...NONE, altKey: true, code: "KeyD", key: "d" }, "reading")).toBeNull();
+});
+
+it("knows the digits of both blocks", () => {
+  expect([digitOf("Digit3"), digitOf("Numpad0"), digitOf("KeyA")]).toEqual([3, 0, null]);
+});

@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+
+import { Refused, SessionEnded, Unreachable, type VerdictBody } from "../src/api";
+import type { Parcel } from "../src/keeping";
+import { Outbox, Patience, base64, uuid } from "../src/outbox";
+
+const BODY: VerdictBody = {
+  kind: "no_infection", slot: null, also_acceptable: [], reason: null, confidence: null, visible_ms: 5, drawing: null,
+}; // prettier-ignore
+
+function office(...answers: (Error | null)[]) {
+  const kept = new Map<string, Parcel>();
+  const keys: string[] = [];
+  const waits: (number | null)[] = [];
+  const api = {
+    decide: async (_token: string, key: string): Promise<void> => {
+      keys.push(key);
+      const answer = answers.shift();
+      if (answer) throw answer;
+    },
+  };
+  const keeping = {
+    keepParcel: async (parcel: Parcel): Promise<void> => void kept.set(parcel.token, parcel),
+    dropParcel: async (token: string): Promise<void> => void kept.delete(token),
+  };
+  const patience = new Patience((seconds) => waits.push(seconds));
+  return { outbox: new Outbox(api, keeping, patience), patience, kept, keys, waits };
+}
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+it("sends a verdict again under the same key until the server has it", async () => {
+  const { outbox, kept, keys, waits } = office(new Unreachable("down"), new Unreachable("down"), null);
+  const sent = outbox.send("t", BODY);
+  await vi.advanceTimersByTimeAsync(500);
+  expect(kept.has("t")).toBe(true);
+  await vi.advanceTimersByTimeAsync(5_000);
+  await sent;
+  expect(keys.length).toBe(3);
+  expect(new Set(keys).size).toBe(1);
+  expect(waits).toEqual([1, 2, null]);
+  expect(kept.size).toBe(0);
+});
+
+it("tries at once when it is hurried", async () => {
+  const { outbox, patience, keys } = office(new Unreachable("down"), null);
+  const sent = outbox.send("t", BODY);
+  await vi.advanceTimersByTimeAsync(10);
+  patience.hurry();
+  await sent;
+  expect(keys.length).toBe(2);
+});
+
+it("keeps a verdict when the session has ended, and drops it when the server refused", async () => {
+  const ended = office(new SessionEnded());
+  await expect(ended.outbox.send("t", BODY)).rejects.toThrow(SessionEnded);
+  expect(ended.kept.has("t")).toBe(true);
+  const refused = office(new Refused(409, "state", "The stage is locked.", ""));
+  await expect(refused.outbox.send("t", BODY)).rejects.toThrow("The stage is locked.");
+  expect(refused.kept.has("t")).toBe(false);
+});
+
+it("makes keys that are version 4 UUIDs", () => {
+  expect(uuid()).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+});
+
+it("writes large drawings in base64", () => {
+  const bytes = Uint8Array.from({ length: 100_001 }, (_, i) => i % 251);
+  const back = Uint8Array.from(atob(base64(bytes)), (character) => character.charCodeAt(0));
+  expect(back).toEqual(bytes);
+});

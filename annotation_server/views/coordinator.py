@@ -1,0 +1,106 @@
+"""The coordinator's pages: campaigns, how their stages go, and the steps that move them on."""
+
+from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from sqlalchemy import select
+from werkzeug.wrappers import Response as AnyResponse
+
+from annotation_server import current
+from annotation_server.auth import COORDINATORS, STAFF, allow
+from annotation_server.services.coordinating import (
+    close_stage,
+    lock_stage,
+    open_stage,
+    request_training,
+    unblind_stage,
+)
+from annotation_server.services.overview import CampaignOverview, campaign_overview
+from db.domain.errors import InvariantError, NotFoundError, OverreadError
+from db.models import Campaign
+from db.repository.cases import find_campaign
+
+blueprint = Blueprint("coordinator", __name__, url_prefix="/campaigns")
+
+
+@blueprint.get("")
+@allow(STAFF)
+def campaigns() -> str:
+    """All campaigns."""
+    with current.record().database.read() as session:
+        found = session.scalars(select(Campaign).order_by(Campaign.name)).all()
+        overviews = [campaign_overview(session, one) for one in found]
+        return render_template("campaigns.html", campaigns=overviews)
+
+
+@blueprint.get("/<name>")
+@allow(STAFF)
+def campaign(name: str) -> str:
+    """One campaign, kept up to date by `progress`."""
+    return _page("campaign.html", name)
+
+
+@blueprint.get("/<name>/progress")
+@allow(STAFF)
+def progress(name: str) -> str:
+    """The part of the campaign's page that changes."""
+    return _page("progress.html", name)
+
+
+@blueprint.post("/<name>/<stage>/<any(open, train, lock, unblind, close):verb>")
+@allow(COORDINATORS)
+def move(name: str, stage: str, verb: str) -> AnyResponse:
+    """Take a stage one step further, or say why it cannot go."""
+    try:
+        flash(_move(f"{name}/{stage}", verb), "success")
+    except InvariantError:
+        raise
+    except OverreadError as error:
+        flash(str(error), "warning")
+    return redirect(url_for("coordinator.campaign", name=name))
+
+
+@blueprint.get("/<name>/report")
+@allow(STAFF)
+def report(name: str) -> Response:
+    """The campaign's report, as `overread report` wrote it.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none yet.
+    """
+    with current.record().database.read() as session:
+        known = find_campaign(session, name).name
+    if not _has_report(known):
+        msg = f"Campaign {known} has no report yet."
+        raise NotFoundError(msg, hint=f"Run `overread report {known}`.")
+    path = current.record().settings.reports_folder / f"{known}.html"
+    return Response(path.read_bytes(), mimetype="text/html")
+
+
+def _move(address: str, verb: str) -> str:
+    """Do it; a sentence that says what was done."""
+    record = current.record()
+    if verb == "open":
+        with record.database.write() as session:
+            open_stage(session, address)
+        return f"Stage {address} is open."
+    if verb == "train":
+        return f"Training of stage {address} waits for a worker (job {request_training(record, address)})."
+    if verb == "lock":
+        return f"Stage {address} is locked: {lock_stage(record, address)} final masks were made."
+    if verb == "unblind":
+        unblind_stage(record, address)
+        return f"Stage {address} is unblinded."
+    with record.database.write() as session:
+        close_stage(session, address)
+    return f"Stage {address} is closed."
+
+
+def _page(template: str, name: str) -> str:
+    with current.record().database.read() as session:
+        overview: CampaignOverview = campaign_overview(session, find_campaign(session, name))
+        return render_template(template, campaign=overview, has_report=_has_report(name))
+
+
+def _has_report(name: str) -> bool:
+    return (current.record().settings.reports_folder / f"{name}.html").is_file()

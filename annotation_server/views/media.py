@@ -1,0 +1,22 @@
+"""Films and candidates as bytes. No answer has a name, a date or a tag that could tell one from another."""
+
+from flask import Blueprint, Response
+
+from annotation_server import current
+from annotation_server.auth import READERS, allow, signed_in
+
+blueprint = Blueprint("media", __name__, url_prefix="/media")
+
+
+@blueprint.get("/<token>/film")
+@allow(READERS)
+def film(token: str) -> Response:
+    """The film, as PNG."""
+    return Response(current.reading().film(signed_in().account_id, token), mimetype="image/png")
+
+
+@blueprint.get("/<token>/bundle")
+@allow(READERS)
+def bundle(token: str) -> Response:
+    """All candidates, as packed bits in slot order."""
+    return Response(current.reading().bundle(signed_in().account_id, token), mimetype="application/octet-stream")
