@@ -10,29 +10,26 @@ from itertools import groupby
 from operator import itemgetter
 from statistics import median
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from annotation_server.services.claiming import Claimant, count_free, count_own
 from annotation_server.services.coordinating import StageStatus, stage_status
 from db.domain.campaign import Arm, RoundState, StageState
-from db.domain.provenance import MaskOrigin
 from db.domain.verdict import VerdictKind
 from db.models import (
     Account,
     Campaign,
     CampaignCase,
     CaseRow,
-    Checkpoint,
     Comparison,
-    MaskRow,
+    Job,
     Progress,
-    Round,
     Stage,
     Verdict,
     now,
 )
-from db.repository.finals import current_verdicts
+from db.repository.judgements import UNBLINDED
 
 
 @dataclass(frozen=True)

@@ -212,8 +212,8 @@ def _round_being_read(session: Session, stage_id: int) -> Round:
 def _require_reading(session: Session, seat: Comparison, *, lock: bool = False) -> None:
     """With `lock`, what was found true stays true until the transaction ends: nobody locks the stage meanwhile."""
     if lock:
-        together = select(Round, Stage).join(Stage).where(Round.id == seat.round_id)
-        session.execute(together.with_for_update(read=True).execution_options(populate_existing=True)).all()
+        # Locking a stage and training it again both change the round's row; sharing a second row would invite deadlock.
+        session.get_one(Round, seat.round_id, with_for_update={"read": True}, populate_existing=True)
     _refuse_unless_reading(seat.round)
     if session.scalar(_set_aside(seat.round).where(CampaignCase.case_id == seat.case_id)) is not None:
         msg = "This film was taken away from the study."

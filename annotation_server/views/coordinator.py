@@ -1,6 +1,6 @@
 """The coordinator's pages: campaigns, how their stages go, and the steps that move them on."""
 
-from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -14,11 +14,25 @@ from annotation_server.services.coordinating import (
     unblind_stage,
 )
 from annotation_server.services.overview import CampaignOverview, campaign_overview
+from annotation_server.services.preferring import stage_preference
+from db import jobs
 from db.domain.errors import InvariantError, NotFoundError, OverreadError
-from db.models import Campaign
-from db.repository.cases import find_campaign
+from db.models import Campaign, Job
+from db.repository.cases import find_campaign, find_stage
 
 blueprint = Blueprint("coordinator", __name__, url_prefix="/campaigns")
+
+QUESTIONS = {
+    "open": "Open it? Its films and their folds are fixed from then on.",
+    "train": "Train its networks now?",
+    "lock": "Lock it? Readers cannot change their verdicts any more.",
+    "unblind": "Unblind it? From then on everybody here sees who made which mask.",
+    "close": "Close it? A closed stage stays closed.",
+}
+"""What is asked before each step."""
+
+REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
+"""A report is one file with its styles inside, and nothing in it may run."""
 
 
 @blueprint.get("")
@@ -50,12 +64,43 @@ def progress(name: str) -> str:
 def move(name: str, stage: str, verb: str) -> AnyResponse:
     """Take a stage one step further, or say why it cannot go."""
     try:
-        flash(_move(f"{name}/{stage}", verb), "success")
+        flash(_move(f"{name}/{stage}", verb, leave_open="leave_open" in request.form), "success")
     except InvariantError:
         raise
     except OverreadError as error:
         flash(str(error), "warning")
     return redirect(url_for("coordinator.campaign", name=name))
+
+
+@blueprint.post("/<name>/jobs/<int:job_id>/cancel")
+@allow(COORDINATORS)
+def cancel_job(name: str, job_id: int) -> AnyResponse:
+    """End a job; what it has finished stays.
+
+    Raises
+    ------
+    NotFoundError
+        If the campaign has no such job.
+    """
+    record = current.record()
+    with record.database.read() as session:
+        job = session.get(Job, job_id)
+        if job is None or job.campaign.name != name:
+            msg = f"Campaign {name} has no job {job_id}."
+            raise NotFoundError(msg)
+    jobs.cancel(record.database, job_id)
+    flash(f"Job {job_id} is cancelled.", "success")
+    return redirect(url_for("coordinator.campaign", name=name))
+
+
+@blueprint.get("/<name>/<stage>/preference")
+@allow(STAFF)
+def preference(name: str, stage: str) -> str:
+    """What the readers of an unblinded stage preferred."""
+    record = current.record()
+    with record.database.read() as session:
+        found = stage_preference(session, record.store, find_stage(session, f"{name}/{stage}"))
+    return render_template("preference.html", campaign=name, stage=stage, preference=found)
 
 
 @blueprint.get("/<name>/report")
@@ -74,10 +119,10 @@ def report(name: str) -> Response:
         msg = f"Campaign {known} has no report yet."
         raise NotFoundError(msg, hint=f"Run `overread report {known}`.")
     path = current.record().settings.reports_folder / f"{known}.html"
-    return Response(path.read_bytes(), mimetype="text/html")
+    return Response(path.read_bytes(), mimetype="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
 
 
-def _move(address: str, verb: str) -> str:
+def _move(address: str, verb: str, *, leave_open: bool) -> str:
     """Do it; a sentence that says what was done."""
     record = current.record()
     if verb == "open":
@@ -87,7 +132,7 @@ def _move(address: str, verb: str) -> str:
     if verb == "train":
         return f"Training of stage {address} waits for a worker (job {request_training(record, address)})."
     if verb == "lock":
-        return f"Stage {address} is locked: {lock_stage(record, address)} final masks were made."
+        return f"Stage {address} is locked: {lock_stage(record, address, leave_open=leave_open)} final masks were made."
     if verb == "unblind":
         unblind_stage(record, address)
         return f"Stage {address} is unblinded."
@@ -99,7 +144,7 @@ def _move(address: str, verb: str) -> str:
 def _page(template: str, name: str) -> str:
     with current.record().database.read() as session:
         overview: CampaignOverview = campaign_overview(session, find_campaign(session, name))
-        return render_template(template, campaign=overview, has_report=_has_report(name))
+        return render_template(template, campaign=overview, has_report=_has_report(name), questions=QUESTIONS)
 
 
 def _has_report(name: str) -> bool:

@@ -17,7 +17,7 @@ LOCK_ID = 7_318_001
 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Bring the schema to `revision`, the engine's tables included; does nothing where it is there already."""
-    if revision == "head" and _is_current(database):
+    if revision == "head" and is_current(database):
         return
     from db import jobs  # noqa: PLC0415 - the job engine is slow to import and needed by the first start only
 
@@ -42,7 +42,8 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
-def _is_current(database: Database) -> bool:
+def is_current(database: Database) -> bool:
+    """Whether the schema is that of this version."""
     with database.engine.connect() as connection:
         revision = MigrationContext.configure(connection).get_current_revision()
     return revision == ScriptDirectory.from_config(_config()).get_current_head()

@@ -1,5 +1,8 @@
 """`overread serve`: the web server."""
 
+import signal
+import sys
+
 import click
 
 from pipelines.cli.context import open_record
@@ -12,7 +15,7 @@ def command(host: str | None, port: int | None) -> None:
     """Serve the reading room and the dashboard. It needs a session key: `overread doctor --init` makes one."""
     from waitress import create_server
 
-    from annotation_server.app import create_app
+    from annotation_server.app import MAX_REQUEST_BYTES, create_app
 
     record = open_record()
     settings = record.settings
@@ -21,7 +24,9 @@ def command(host: str | None, port: int | None) -> None:
         host=settings.host if host is None else host,
         port=settings.port if port is None else port,
         threads=settings.threads,
+        max_request_body_size=MAX_REQUEST_BYTES,
         ident=None,
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # the server then ends what it has begun
     click.echo(f"Overread listens on http://{server.effective_host}:{server.effective_port}")
     server.run()

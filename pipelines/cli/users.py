@@ -19,17 +19,17 @@ def command() -> None:
 
 @command.command(epilog="Example:\n\n    overread users add r1 --role reader")
 @click.argument("code")
-@click.option("--role", type=click.Choice(Role), required=True, help="What the account may do.")
+@click.option("--role", type=click.Choice([str(role) for role in Role]), required=True, help="What it may do.")
 @click.option("--email", help="Address, for the coordinator's own records.")
 @click.option("--simulated", is_flag=True, help="A reader that is a program; nobody can sign in with it.")
 @PASSWORD
-def add(code: str, role: Role, email: str | None, *, simulated: bool, password_file: TextIO | None) -> None:
+def add(code: str, role: str, email: str | None, *, simulated: bool, password_file: TextIO | None) -> None:
     """Add an account. Readers appear to others by CODE only."""
     from db.accounts import add_account
 
     password = None if simulated else _password(password_file)
     with open_record().database.write() as session:
-        add_account(session, code, role, email=email, password=password, simulated=simulated)
+        add_account(session, code, Role(role), email=email, password=password, simulated=simulated)
     click.echo(f"Account {code} ({role}) is added.")
 
 

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from db.jobs import Handler, JobContext
     from db.record import Record
 
+HANDLERS = {
+    "train": "ml_backend.worker:train_round",
+    "benchmark": "pipelines.benchmark:run",
+    "export": "pipelines.export:run",
+}
+"""Where each kind of job has its handler: by name, so that a worker loads only what its jobs need."""
+
 
 @click.group(
     invoke_without_command=True, epilog="Example:\n\n    overread worker --exit-when-idle\n\n    overread worker list"
@@ -142,14 +149,9 @@ def _run_one_for_each(gpus: list[str], *, exit_when_idle: bool) -> None:
 
 
 def _handlers() -> "dict[JobKind, Handler]":
-    """The handler of each kind, by its place, so that a worker loads only what its jobs need."""
     from db.domain.provenance import JobKind
 
-    return {
-        JobKind.TRAIN: _lazy("ml_backend.worker:train_round"),
-        JobKind.BENCHMARK: _lazy("pipelines.benchmark:run"),
-        JobKind.EXPORT: _lazy("pipelines.export:run"),
-    }
+    return {JobKind(kind): _lazy(place) for kind, place in HANDLERS.items()}
 
 
 def _lazy(place: str) -> "Handler":

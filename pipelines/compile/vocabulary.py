@@ -10,7 +10,14 @@ from db.domain.errors import InputError
 
 V = TypeVar("V")
 
-CLASSES: Mapping[str, CaseClass] = {str(member): member for member in CaseClass}
+# Keys are in lower case, with blanks or underscores between words; `_spellings` brings a text into that form.
+
+CLASSES: Mapping[str, CaseClass] = {
+    **{str(member): member for member in CaseClass},
+    "covid 19": CaseClass.INFECTION,
+    "covid19": CaseClass.INFECTION,
+    "no finding": CaseClass.NORMAL,
+}
 VIEWS: Mapping[str, View] = {
     "": View.UNKNOWN,
     **{str(member): member for member in View},

@@ -17,10 +17,11 @@ from waitress.server import create_server
 
 from annotation_server.app import create_app
 from db.accounts import add_account
-from db.domain.campaign import Arm, CampaignDefinition, RoundState, StageDefinition, StageState, TrainingRecipe
+from db.domain.campaign import Arm, CampaignDefinition, RoundState, StageDefinition, StageState
 from db.domain.case import CaseClass, View
 from db.domain.network import NetworkSpec
 from db.domain.provenance import MaskOrigin, Role
+from db.domain.recipe import TrainingRecipe
 from db.models import Campaign, CampaignCase, Candidate, CaseRow, Comparison, MaskRow, Round, Stage
 from db.record import Record
 from db.settings import Settings

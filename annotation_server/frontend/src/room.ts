@@ -315,15 +315,17 @@ export class Room implements PanelEvents {
     if (!sitting || !this.isReady(kind)) return;
     const slot = kind === "touch_up" ? sitting.choice.selected : null;
     this.phase = "loading";
-    const desk = await Desk.prepare(sitting.loaded, slot, this.keeping, this);
-    this.phase = "reading";
-    this.desk = desk;
-    this.frame.panel.replaceChildren(desk.panel.element, this.view.panel.element);
-    this.frame.hideBanner();
-    this.screen.edit(desk.editor);
-    this.render();
-    if (desk.goesOn) this.frame.say(text.goesOn);
-    else this.frame.announce(slot === null ? text.drawingHint : text.touchUpHint);
+    await this.attempt(async () => {
+      const desk = await Desk.prepare(sitting.loaded, slot, this.keeping, this);
+      this.phase = "reading";
+      this.desk = desk;
+      this.frame.panel.replaceChildren(desk.panel.element, this.view.panel.element);
+      this.frame.hideBanner();
+      this.screen.edit(desk.editor);
+      this.render();
+      if (desk.goesOn) this.frame.say(text.goesOn);
+      else this.frame.announce(slot === null ? text.drawingHint : text.touchUpHint);
+    });
   }
 
   private async stopDrawing(): Promise<void> {

@@ -1,0 +1,97 @@
+"""What `overread doctor` looks at: that the record and the store hold what they say."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from db.domain.errors import OverreadError
+from db.migrations import is_current
+from db.models import CaseRow, Checkpoint, FinalMask, MaskRow, PhantomTruth, Prediction
+from db.record import Record
+from db.repository.lineage import certify
+
+DIGESTS = (
+    CaseRow.film_digest,
+    MaskRow.digest,
+    MaskRow.map_digest,
+    FinalMask.digest,
+    Checkpoint.weights_digest,
+    Prediction.map_digest,
+    PhantomTruth.infection_digest,
+    PhantomTruth.lung_digest,
+)
+"""Every column that names a file in the store."""
+
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `trouble` is empty where it is well."""
+
+    what: str
+    trouble: str = ""
+
+
+def check_installation(record: Record) -> Iterator[Finding]:
+    """Look at everything, one finding at a time; nothing is changed."""
+    for what, check in CHECKS.items():
+        try:
+            yield Finding(what, check(record))
+        except OverreadError as error:
+            yield Finding(what, str(error))
+
+
+def _check_schema(record: Record) -> str:
+    return "" if is_current(record.database) else "The schema is not up to date."
+
+
+def _check_journal(record: Record) -> str:
+    if not record.database.is_sqlite:
+        return ""
+    with record.database.read() as session:
+        mode = session.scalar(text("PRAGMA journal_mode"))
+    return "" if mode == "wal" else f"SQLite's journal mode is {mode}, not wal."
+
+
+def _check_key(record: Record) -> str:
+    record.settings.session_key()
+    return ""
+
+
+def _check_files(record: Record) -> str:
+    """Each file that a row names is there and is what its name says."""
+    with record.database.read() as session:
+        digests = _digests(session)
+    missing = [digest for digest in digests if not record.store.path(digest).exists()]
+    damaged = [
+        digest for digest in digests - set(missing) if hashlib.sha256(record.store.get(digest)).hexdigest() != digest
+    ]
+    return " ".join(
+        f"{len(found)} files are {state}: {', '.join(digest[:12] for digest in found[:SHOWN])}."
+        for state, found in (("missing", missing), ("damaged", damaged))
+        if found
+    )
+
+
+def _check_certificates(record: Record) -> str:
+    with record.database.read() as session:
+        certify(session, session.scalars(select(FinalMask.mask_id)).all())
+    return ""
+
+
+def _digests(session: Session) -> set[str]:
+    found = {digest for column in DIGESTS for digest in session.scalars(select(column).distinct())}
+    return {digest for digest in found if digest is not None}
+
+
+CHECKS: dict[str, Callable[[Record], str]] = {
+    "schema": _check_schema,
+    "journal": _check_journal,
+    "session key": _check_key,
+    "files of the store": _check_files,
+    "certificates of final masks": _check_certificates,
+}

@@ -1,0 +1,263 @@
+"""Nothing that reaches a reader's browser tells where a candidate comes from (READING_ROOM, "every way it can leak")."""
+
+import base64
+import itertools
+import json
+import re
+import secrets
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from annotation_server.app import create_app
+from annotation_server.services import claiming
+from db.accounts import set_password
+from db.domain.mask import pack, packed_length
+from db.domain.network import NetworkSpec
+from db.domain.provenance import MaskOrigin
+from db.models import Account, Candidate, CaseRow, Comparison, MaskRow
+
+PASSWORD = "correct horse battery"
+STAGE = "/api/stages/pilot/I"
+COMPARISON_FIELDS = {
+    "token",
+    "width_px",
+    "height_px",
+    "grid_width_px",
+    "grid_height_px",
+    "n_candidates",
+    "n_decided",
+    "n_left",
+    "verdict",
+    "film_url",
+    "bundle_url",
+}
+SECRETS = re.compile(
+    "|".join(
+        [
+            "secret-",  # keys, patients and sources of the cases
+            *{
+                part
+                for encoder in ("tiny", "densenet121", "resnet50")
+                for part in (NetworkSpec("unet", encoder).name, encoder)
+            },
+            *(f'"{origin}"' for origin in MaskOrigin if origin is not MaskOrigin.TOUCH_UP),  # also a kind of verdict
+            "checkpoint",
+            "mask_id",
+            "case_id",
+            "position",
+        ]
+    ).encode()
+)
+
+
+class Browser:
+    """A reader's browser that keeps every answer, its status and headers included."""
+
+    def __init__(self, record):
+        with record.database.write() as session:
+            set_password(session.scalars(select(Account).where(Account.code == "r1")).one(), PASSWORD)
+        self.client = create_app(record).test_client()
+        self.answers = []
+        page = self.get("/login")
+        self.csrf = re.search(r'csrf-token" content="([^"]+)', page.text)[1]
+        form = {"identity": "r1", "password": PASSWORD, "csrf_token": self.csrf}
+        assert self.keep(self.client.post("/login", data=form)).status_code == 302
+        self.csrf = re.search(r'csrf-token" content="([^"]+)', self.get("/").text)[1]
+
+    def keep(self, response):
+        self.answers.append((response.status_code, list(response.headers), response.data))
+        return response
+
+    def get(self, url):
+        return self.keep(self.client.get(url))
+
+    def send(self, method, url, body=None, **headers):
+        headers = {"X-CSRFToken": self.csrf} | {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.keep(self.client.open(url, method=method, json=body, headers=headers))
+
+    def next(self):
+        return self.send("POST", f"{STAGE}/next").json["comparison"]
+
+    def decide(self, token, key, **body):
+        return self.send("PUT", f"/api/comparisons/{token}/verdict", body, Idempotency_Key=key)
+
+
+@pytest.fixture
+def deterministic(monkeypatch):
+    """Make tokens, times and signatures repeat, so that two sessions can be compared byte by byte."""
+
+    def restart():
+        numbers = itertools.count(1)
+        monkeypatch.setattr(secrets, "token_urlsafe", lambda n=None: f"{next(numbers):0{n or 32}}")
+        monkeypatch.setattr(secrets, "token_hex", lambda n=None: f"{next(numbers):0{2 * (n or 32)}x}")
+        monkeypatch.setattr("flask_wtf.csrf.os.urandom", lambda n: bytes(n))
+        monkeypatch.setattr("itsdangerous.timed.TimestampSigner.get_timestamp", lambda _: 1_700_000_000)
+
+    return restart
+
+
+def swap_origins(record):
+    """Let every mask on offer be said to come from where another one of its case came from; pixels stay."""
+    columns = ("origin", "checkpoint_id", "account_id", "parent_id", "simulated")
+    with record.database.write() as session:
+        for case_id in session.scalars(select(CaseRow.id)).all():
+            query = select(MaskRow).join(Candidate).where(Candidate.case_id == case_id).order_by(MaskRow.id)
+            masks = session.scalars(query).all()
+            before = [[getattr(mask, column) for column in columns] for mask in masks]
+            for mask, values in zip(masks, before[1:] + before[:1], strict=True):
+                for column, value in zip(columns, values, strict=True):
+                    setattr(mask, column, value)
+        return len({mask.origin for mask in session.scalars(select(MaskRow))})
+
+
+def whole_session(record):
+    """Everything a reader can do, once; all answers."""
+    browser = Browser(record)
+    browser.get("/read/pilot/I")
+    drawing = base64.b64encode(pack(np.eye(60, 50, dtype=bool))).decode()
+    verdicts = [
+        {"kind": "pick", "slot": 2, "also_acceptable": [0]},
+        {"kind": "touch_up", "slot": 1, "drawing": drawing},
+        {"kind": "deny_all", "drawing": drawing},
+        {"kind": "no_infection"},
+        {"kind": "unreadable", "reason": "quality"},
+        {"kind": "pick", "slot": 7},
+    ]
+    for number, verdict in enumerate(verdicts):
+        comparison = browser.next()
+        token = comparison["token"]
+        browser.get(comparison["film_url"])
+        browser.get(comparison["bundle_url"])
+        browser.send("POST", f"/api/comparisons/{token}/renew")
+        browser.decide(token, f"key-{number:08}", visible_ms=1500, **verdict)
+        browser.get(f"/api/comparisons/{token}")
+    for decided in browser.get(f"{STAGE}/history").json["decided"]:
+        browser.decide(decided["token"], "revision-1", kind="pick", slot=3)
+        browser.get(f"/api/comparisons/{decided['token']}")
+    browser.send("POST", f"/api/comparisons/{browser.next()['token']}/postpone")
+    browser.next()
+    for url in (
+        "/",
+        "/campaigns",
+        "/campaigns/pilot",
+        "/campaigns/pilot/report",
+        "/media/x/film",
+        "/api/comparisons/x",
+    ):
+        browser.get(url)
+    return browser.answers
+
+
+def test_swapping_the_origins_leaves_every_byte_unchanged(build_room, deterministic, tmp_path):
+    deterministic()
+    plain = whole_session(build_room(home=tmp_path / "plain"))
+    deterministic()
+    swapped = build_room(home=tmp_path / "swapped")
+    assert swap_origins(swapped) == 2
+    found = whole_session(swapped)
+    assert len(found) == len(plain) > 40
+    for before, after in zip(plain, found, strict=True):
+        assert after == before
+
+
+def test_the_comparison_can_see_a_difference(build_room, deterministic, tmp_path):
+    """The test above would fail if an answer depended on what was swapped: here one more thing differs."""
+    deterministic()
+    plain = whole_session(build_room(home=tmp_path / "plain"))
+    deterministic()
+    other = build_room(home=tmp_path / "other")
+    with other.database.write() as session:
+        first, second = session.scalars(select(Candidate).order_by(Candidate.id).limit(2)).all()
+        first.mask_id, second.mask_id = second.mask_id, first.mask_id
+    assert whole_session(other) != plain
+
+
+def test_no_answer_names_a_case_a_network_or_an_origin(build_room):
+    answers = whole_session(build_room())
+    assert sum(status == 200 for status, _, _ in answers) > 35
+    for _, headers, body in answers:
+        assert not SECRETS.search(body), body[:300]
+        assert not SECRETS.search(json.dumps(headers).encode())
+
+
+def test_no_answer_can_be_told_apart_by_its_headers(build_room):
+    media = [
+        dict(headers)
+        for _, headers, _ in whole_session(build_room())
+        if dict(headers)["Content-Type"] in {"image/png", "application/octet-stream", "application/json"}
+    ]
+    assert len(media) > 30
+    for headers in media:
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert not {"ETag", "Last-Modified", "Content-Disposition", "Expires", "Accept-Ranges"} & set(headers)
+
+
+def test_a_comparison_has_the_allowed_fields_only(build_room):
+    browser = Browser(build_room())
+    comparison = browser.next()
+    assert set(comparison) == COMPARISON_FIELDS
+    browser.decide(comparison["token"], "key-00000001", kind="pick", slot=0)
+    comparison = browser.get(f"/api/comparisons/{comparison['token']}").json["comparison"]
+    assert set(comparison) == COMPARISON_FIELDS
+    assert set(comparison["verdict"]) == {"kind", "slot", "also_acceptable", "reason", "drawing"}
+    assert [set(one) for one in browser.get(f"{STAGE}/history").json["decided"]] == [{"token", "kind"}]
+
+
+@pytest.mark.parametrize("content", ["empty", "full", "noise"])
+def test_the_bundle_is_as_long_whatever_the_masks_hold(build_room, content):
+    record = build_room(n_cases=1)
+    maps = {
+        "empty": np.zeros((16, 16), np.float32),
+        "full": np.ones((16, 16), np.float32),
+        "noise": np.random.default_rng(5).random((400, 300), np.float32),
+    }
+    with record.database.write() as session:
+        for mask in session.scalars(select(MaskRow)):
+            mask.digest, mask.map_digest = None, record.store.put_map(maps[content])
+    browser = Browser(record)
+    comparison = browser.next()
+    response = browser.get(comparison["bundle_url"])
+    assert len(response.data) == 4 * packed_length(448, 373)
+    assert "Content-Encoding" not in response.headers
+
+
+def test_tokens_are_long_random_and_never_used_twice(build_room):
+    record = build_room(n_cases=6)
+    browser = Browser(record)
+    tokens = []
+    while comparison := browser.next():
+        tokens.append(comparison["token"])
+        browser.decide(tokens[-1], "key-00000001", kind="no_infection")
+    assert len(set(tokens)) == 6
+    assert min(map(len, tokens)) >= 4 * claiming.TOKEN_BYTES // 3
+
+
+def test_slots_do_not_depend_on_the_origin(build_room):
+    """Chi-square of origin by slot over many comparisons; 3 degrees of freedom, one chance in 100,000."""
+    from scipy.stats import chisquare
+
+    from annotation_server.services.reading import ReadingService
+    from db.domain.verdict import Decision, VerdictKind
+
+    record = build_room(n_cases=240, readers=["r1", "r2"], n_seats=2)
+    room = ReadingService(record)
+    decision = Decision(VerdictKind.PICK, slot=0)
+    with record.database.read() as session:
+        readers = session.scalars(select(Account.id)).all()
+    for reader in readers:
+        while view := room.next_comparison(reader, 1):
+            room.decide(reader, view.token, decision, idempotency_key="key", drawing=None)
+    counts = np.zeros(4, int)
+    with record.database.read() as session:
+        drawn = dict(
+            session.execute(
+                select(Candidate.case_id, Candidate.position).join(MaskRow).where(MaskRow.origin == MaskOrigin.DRAWING)
+            ).all()
+        )
+        for seat in session.scalars(select(Comparison)):
+            counts[seat.order.index(drawn[seat.case_id])] += 1
+    assert counts.sum() == 480
+    assert chisquare(counts).pvalue > 1e-5

@@ -1,0 +1,65 @@
+"""The supervisor, with small scripts in place of the verbs."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from pipelines import supervising
+from pipelines.supervising import supervise
+
+
+@pytest.fixture(autouse=True)
+def _scripts(monkeypatch):
+    """A "verb" is a Python script here; restarts are quick, and signal handlers are put back."""
+    real = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda argv, **more: real([sys.executable, "-u", "-c", *argv[4:]], **more))
+    monkeypatch.setattr(supervising, "MAX_BACK_OFF_S", 0.1)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_output_carries_the_name_of_its_process_and_all_ending_well_is_the_end(capfd):
+    assert supervise({"web": ["print('served')"], "worker": ["print('worked')"]}) == 0
+    time.sleep(0.2)
+    assert sorted(capfd.readouterr().out.splitlines()) == ["web | served", "worker | worked"]
+
+
+def test_a_process_that_dies_is_started_again(tmp_path):
+    starts = tmp_path / "starts"
+    script = f"import os, sys; open({str(starts)!r}, 'a').write('x'); sys.exit(os.path.getsize({str(starts)!r}) < 3)"
+    assert supervise({"worker": [script]}) == 0
+    assert starts.read_text() == "xxx"
+
+
+def test_one_that_never_starts_ends_the_others_and_gives_its_status():
+    began = time.monotonic()
+    assert supervise({"web": ["import time; time.sleep(60)"], "worker": ["import sys; sys.exit(5)"]}) == 5
+    assert time.monotonic() - began < 20
+
+
+def test_a_signal_ends_all_in_good_order(tmp_path):
+    ended = tmp_path / "ended"
+    script = (
+        "import signal, sys, time\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: (open({str(ended)!r}, 'w').close(), sys.exit()))\n"
+        "time.sleep(60)"
+    )
+    threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    assert supervise({"worker": [script]}) == 0
+    assert ended.exists()
+
+
+def test_one_that_does_not_end_is_killed(monkeypatch):
+    monkeypatch.setattr(supervising, "STOP_S", 0.3)
+    script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGINT]).start()
+    began = time.monotonic()
+    supervise({"worker": [script]})
+    assert time.monotonic() - began < 10
