@@ -21,7 +21,7 @@ overread ingest "$data/cxr-nih14" --manifest "$data/cxr-nih14/labels.csv" \
     --constant source=nih14 --constant "licence=NIH ChestX-ray14 terms"
 
 overread campaign create pilot --spec laptop
-overread users add radiologists --role reader
+overread users add radiologists --role reader --no-login
 for reader in sim1 sim2 sim3; do overread users add $reader --role reader --simulated; done
 cp "$data"/cxr-cohen/*/infection/*.png "$masks"
 overread import-masks "$masks" --campaign pilot --reader radiologists

@@ -96,7 +96,9 @@ def find_members(record: Record, campaign: str, networks: Sequence[str] = ()) ->
     return tuple(member for member in found if not networks or member.network in networks)
 
 
-def predict_folder(folder: Path, output: Path, members: Sequence[Member], *, forward: Forward | None = None) -> Prediction:
+def predict_folder(
+    folder: Path, output: Path, members: Sequence[Member], *, forward: Forward | None = None
+) -> Prediction:
     """Predict every film file of `folder` and write the results to the new folder `output`.
 
     Files of other kinds are passed over. A film that cannot be read is left out and named in the result.
@@ -138,7 +140,8 @@ def mean_maps(members: Sequence[Member], films: Film) -> ProbabilityMap:
         for fold in folds:
             weights.load_model(model, fold.weights)
             total += inference.predict(model, films)
-    return np.clip(total / np.float32(len(members)), 0, 1)
+    mean: ProbabilityMap = np.clip(total / np.float32(len(members)), 0, 1)
+    return mean
 
 
 def _take_in(folder: Path, side: int) -> tuple[list[Path], list[Film], dict[str, str]]:

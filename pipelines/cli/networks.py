@@ -1,5 +1,7 @@
 """`overread networks`: what can be built."""
 
+import os
+
 import click
 
 
@@ -10,6 +12,7 @@ def command(input_size: int) -> None:
 
     Append `-frozen` to a name to keep the encoder's convolutions as they are loaded.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or it greets every user with what it could not find
     from db.domain.errors import InputError
     from db.domain.network import Decoder, Encoder, NetworkSpec
     from ml_backend.networks import build

@@ -1,5 +1,6 @@
 """`overread predict`: films to masks, infection maps and grades."""
 
+import os
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ def command(folder: Path, campaign: str, networks: tuple[str, ...], output: Path
     Every fold of every network votes; the mean of their probability maps counts. Films that cannot be read are named
     and left out, and the exit status is 2 then. For research use. Not a medical device.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or it greets every user with what it could not find
     from pipelines.predicting import find_members, predict_folder
 
     members = find_members(open_record(), campaign, networks)

@@ -22,12 +22,15 @@ def command() -> None:
 @click.option("--role", type=click.Choice([str(role) for role in Role]), required=True, help="What it may do.")
 @click.option("--email", help="Address, for the coordinator's own records.")
 @click.option("--simulated", is_flag=True, help="A reader that is a program; nobody can sign in with it.")
+@click.option("--no-login", is_flag=True, help="Nobody signs in: a reader whose drawings come from files.")
 @PASSWORD
-def add(code: str, role: str, email: str | None, *, simulated: bool, password_file: TextIO | None) -> None:
+def add(  # noqa: PLR0913 - one argument an option
+    code: str, role: str, email: str | None, *, simulated: bool, no_login: bool, password_file: TextIO | None
+) -> None:
     """Add an account. Readers appear to others by CODE only."""
     from db.accounts import add_account
 
-    password = None if simulated else _password(password_file)
+    password = None if simulated or no_login else _password(password_file)
     with open_record().database.write() as session:
         add_account(session, code, Role(role), email=email, password=password, simulated=simulated)
     click.echo(f"Account {code} ({role}) is added.")

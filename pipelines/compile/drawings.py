@@ -142,7 +142,7 @@ def _add_rows(session: Session, campaign: Campaign, account: Account, drawn: Map
     query = select(MaskRow.case_id, MaskRow.digest).where(
         MaskRow.campaign_id == campaign.id, MaskRow.account_id == account.id, MaskRow.origin == MaskOrigin.DRAWING
     )
-    there = set(session.execute(query).tuples())
+    there = {(case_id, digest) for case_id, digest in session.execute(query)}
     rows = [
         MaskRow(
             campaign_id=campaign.id,

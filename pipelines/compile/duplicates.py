@@ -31,7 +31,7 @@ def fingerprint(film: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
     thumbnail = np.asarray(field.resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX))
     ranks = _ranks(thumbnail)
     detail = ranks - ndimage.gaussian_filter(ranks, SHADE_PX)
-    scale = np.iinfo(np.int8).max / max(np.abs(detail).max(), np.finfo(np.float32).tiny)
+    scale = np.iinfo(np.int8).max / max(float(np.abs(detail).max()), 1e-6)
     levels: npt.NDArray[np.int8] = np.rint(detail * scale).astype(np.int8)
     return levels.tobytes()
 

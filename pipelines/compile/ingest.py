@@ -91,7 +91,7 @@ def ingest(
             refused += [film for film in chunk if isinstance(film, Refusal)]
             good = [film for film in chunk if isinstance(film, Taken)]
             with record.database.write() as session:
-                good, late = _without_strangers(session, good)
+                good, late = _not_overtaken(session, good)
                 rows = [film.row for film in good if not film.is_known]
                 duplicates += join_components(session, rows, fingerprints)
                 session.add_all(rows)
@@ -155,7 +155,7 @@ class _Intake:
         )
 
 
-def _without_strangers(session: Session, films: Sequence[Taken]) -> tuple[list[Taken], list[Refusal]]:
+def _not_overtaken(session: Session, films: Sequence[Taken]) -> tuple[list[Taken], list[Refusal]]:
     """The films less those whose case another ingest added meanwhile; until the transaction ends none can any more."""
     if session.get_bind().dialect.name == "postgresql":  # SQLite's write transactions queue by themselves
         session.execute(text('LOCK TABLE "case" IN SHARE ROW EXCLUSIVE MODE'))

@@ -3,6 +3,8 @@
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -14,7 +16,7 @@ from db.domain.errors import InputError
 from pipelines.report.estimates import Estimate
 from pipelines.scores import LevelHistogram
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.spines.top": False,
@@ -71,7 +73,7 @@ def precision_recall(histogram: LevelHistogram) -> tuple[np.ndarray, np.ndarray]
     InputError
         If no sample is positive.
     """
-    held = histogram.n_at_level.any(axis=0)[::-1]
+    held = histogram.n_at_level.sum(axis=0)[::-1] > 0
     false, true = np.cumsum(histogram.n_at_level[:, ::-1], axis=1)[:, held]
     if not true.size or not true[-1]:
         msg = "Precision and recall need positive samples; there are none."
@@ -91,7 +93,7 @@ def _rows(names: Sequence[str], axis_name: str) -> tuple[Figure, Axes]:
 
 def _reach(value: float, low: float, high: float) -> list[list[float]]:
     """Distances to both ends; an unknown interval draws none."""
-    return np.maximum(np.nan_to_num([[value - low], [high - value]]), 0).tolist()
+    return [[max(0.0, end) if isfinite(end) else 0.0] for end in (value - low, high - value)]
 
 
 def _band(chance: Sequence[float]) -> str:

@@ -34,7 +34,7 @@ from pipelines.report.provenance import (
 )
 from pipelines.report.reading import RoundReading, find_rounds
 
-UNKNOWN = "–"
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -159,12 +159,12 @@ def render_report(report: Report) -> str:
 
 
 def percent(fraction: float, digits: int = 1) -> str:
-    """A fraction in percent, or a dash where it is unknown."""
+    """A fraction in percent, or that it is unknown."""
     return UNKNOWN if isnan(fraction) else f"{100 * fraction:.{digits}f} %"
 
 
 def decimal(value: float, digits: int = 3) -> str:
-    """A number, or a dash where it is unknown."""
+    """A number, or that it is unknown."""
     return UNKNOWN if isnan(value) else f"{value:.{digits}f}"
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.artifacts import Store
-from db.domain.mask import THRESHOLD, Mask, ProbabilityMap, resample
+from db.domain.mask import THRESHOLD, Mask, ProbabilityMap, canonical_mask, resample
 from db.models import Campaign, CaseRow, Checkpoint, PhantomTruth, Prediction
 from db.repository.plans import final_masks
 from pipelines.infection_map import Picture, render
@@ -91,13 +91,12 @@ def picture_case(  # noqa: PLR0913 - the parts of one picture, all named
     grey = resample(film.astype(np.float32) / np.float32(np.iinfo(film.dtype).max), height, width).clip(0, 1)
     small_map = resample(probability, height, width).clip(0, 1)
     plain = np.repeat(np.rint(grey * 255).astype(np.uint8)[..., None], 3, axis=-1)
-    at_film = resample(probability, *film.shape) >= THRESHOLD
     return CasePictures(
         case=case,
         film=as_uri(plain),
         outline=as_uri(plain if final is None else outlined(plain, _shrunk(final, height, width))),
         infection_map=as_uri(render(grey, small_map, floor=FLOOR)),
-        severity=assess(at_film, lung),
+        severity=assess(canonical_mask(probability, *film.shape), lung),
         peak=float(probability.max()),
         dice=dice,
     )

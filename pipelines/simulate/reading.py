@@ -103,6 +103,8 @@ def draw_stage(record: Record, address: str, readers: Sequence[SimulatedReader],
         stage = find_stage(session, address)
         campaign_id = stage.campaign_id
         cases = _undrawn(session, stage)
+        if not cases:
+            return 0
         truths = [_truth(session, record.store, case) for case in cases]
         films = [record.store.get_film(case.film_digest) for case in cases]
     cares = {reader.code: care_for(target_dice, truths[:N_CALIBRATION], reader.traits) for reader in readers}

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 from pydantic import SecretStr
 from scipy import ndimage
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from waitress.server import create_server
 
@@ -122,14 +123,15 @@ def fill(session: Session, record: Record) -> None:
     campaign.stages[0].rounds.append(Round(number=1, state=RoundState.READING))
     session.add(campaign)
     session.flush()
+    phantom = make_phantom(np.random.default_rng(1), side_px=WIDTH_PX, infected=True, preset=CONSPICUOUS)
     for i in range(N_CASES):
-        add_case(session, record, campaign, i)
+        add_case(session, record, phantom, i)
 
 
-def add_case(session: Session, record: Record, campaign: Campaign, i: int) -> None:
-    """A phantom film, five proposals for it, and one free seat before them."""
+def add_case(session: Session, record: Record, phantom: Phantom, i: int) -> None:
+    """A film, five proposals for it, and one free seat before them."""
     rng = np.random.default_rng(i)
-    phantom = make_phantom(rng, side_px=WIDTH_PX, infected=True, preset=CONSPICUOUS)
+    stage = session.scalars(select(Stage)).one()
     case = CaseRow(
         key=f"c{i}",
         patient=f"p{i}",
@@ -146,20 +148,20 @@ def add_case(session: Session, record: Record, campaign: Campaign, i: int) -> No
     )
     session.add(case)
     session.flush()
-    stage = campaign.stages[0]
-    round_ = stage.rounds[0]
-    session.add(CampaignCase(campaign_id=campaign.id, case_id=case.id, arm=Arm.READ, stage_id=stage.id, fold=i % 5))
+    session.add(
+        CampaignCase(campaign_id=stage.campaign_id, case_id=case.id, arm=Arm.READ, stage_id=stage.id, fold=i % 5)
+    )
     for position in range(len(NETWORKS)):
         digest = record.store.put_map(proposal(phantom, rng))
-        mask = MaskRow(campaign_id=campaign.id, case_id=case.id, origin=MaskOrigin.NETWORK, map_digest=digest)
+        mask = MaskRow(campaign_id=stage.campaign_id, case_id=case.id, origin=MaskOrigin.NETWORK, map_digest=digest)
         session.add(mask)
         session.flush()
-        session.add(Candidate(round_id=round_.id, case_id=case.id, position=position, mask_id=mask.id))
-    session.add(Comparison(round_id=round_.id, case_id=case.id))
+        session.add(Candidate(round_id=stage.rounds[0].id, case_id=case.id, position=position, mask_id=mask.id))
+    session.add(Comparison(round_id=stage.rounds[0].id, case_id=case.id))
 
 
 def proposal(phantom: Phantom, rng: np.random.Generator) -> np.ndarray:
     """A probability map that is near the truth, and wrong in its own way."""
     noise = ndimage.gaussian_filter(rng.normal(size=phantom.infection.shape), 16)
     blurred = ndimage.gaussian_filter(phantom.infection.astype(np.float32), 6)
-    return np.clip(blurred + 0.15 * noise / noise.std(), 0, 1)[:HEIGHT_PX].astype(np.float32)
+    return np.clip(blurred + 0.1 * noise / noise.std(), 0, 1)[:HEIGHT_PX].astype(np.float32)

@@ -26,7 +26,9 @@ def test_a_session_by_keyboard_alone_leaves_every_kind_of_verdict(reading_room) 
     room.enter()
     expect(page.locator(".count")).to_have_text("1 of 7")
 
-    press(page, "Digit2", "Enter")
+    press(page, "Digit2")
+    expect(page.locator(".shown")).to_have_text("Still to show: 1, 3, 4, 5")
+    press(page, "Enter")
     expect(page.locator(".toast")).to_have_text("Still to show: 1, 3, 4, 5")
 
     show_all(page)
@@ -86,6 +88,34 @@ def test_a_session_by_keyboard_alone_leaves_every_kind_of_verdict(reading_room) 
     assert room.complaints == []
 
 
+def test_a_tap_selects_and_a_held_key_only_flips(reading_room) -> None:
+    room, page = reading_room, reading_room.page
+    room.sign_in()
+    room.enter()
+    caption, accept = page.locator(".large .caption"), page.locator(".command.primary")
+    press(page, "Digit2")
+    expect(caption).to_have_text("2")
+    page.keyboard.down("Digit4")
+    expect(caption).to_have_text("4")
+    page.wait_for_timeout(400)
+    page.keyboard.up("Digit4")
+    expect(caption).to_have_text("2")
+    expect(accept).to_have_text(re.compile("Accept 2"))
+    expect(page.locator(".shown")).to_have_text("Still to show: 1, 3, 5")
+
+
+def test_a_candidate_behind_hidden_overlays_was_not_shown(reading_room) -> None:
+    room, page = reading_room, reading_room.page
+    room.sign_in()
+    room.enter()
+    page.keyboard.down("Space")
+    press(page, "Digit1", "Digit2")
+    expect(page.locator(".large .caption")).to_have_text("2")
+    expect(page.locator(".shown")).to_have_text("Still to show: 1, 2, 3, 4, 5")
+    page.keyboard.up("Space")
+    expect(page.locator(".shown")).to_have_text("Still to show: 1, 3, 4, 5")
+
+
 def test_a_redraw_by_mouse_is_stored_as_the_discs_that_the_brush_swept(reading_room) -> None:
     room, page = reading_room, reading_room.page
     room.sign_in()
@@ -119,6 +149,7 @@ def test_a_touch_up_starts_from_the_candidate_that_was_shown(reading_room) -> No
     show_all(page)
     press(page, "Digit3")
     page.get_by_role("button", name="Touch up 3").click()
+    expect(page.locator("#brush-size")).to_be_visible()
     press(page, "Enter")
     expect(page.locator(".toast")).to_contain_text("Nothing was changed")
     size = page.locator("#brush-size").input_value()

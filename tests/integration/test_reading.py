@@ -107,7 +107,7 @@ def test_expiry_against_submission_has_one_outcome(open_room):
     """Whoever wins, the verdict belongs to the seat's present reader, and the loser learns that it is gone."""
     record, room, stage_id, readers = open_room(n_cases=1, n_readers=2)
     first, second = readers
-    outcomes = Counter()
+    outcomes: Counter[int | None] = Counter()
     for i in range(30):
         with record.database.write() as session:
             session.query(Verdict).delete()

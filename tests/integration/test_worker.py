@@ -41,6 +41,9 @@ from pipelines.specs import find_spec, override
 
 pytestmark = pytest.mark.slow
 
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""What does not depend on the database is tested on one."""
+
 N_PARTS = 12
 
 WORKER = """
@@ -178,6 +181,7 @@ def test_a_dead_workers_job_is_taken_over_within_seconds(workshop):
     jobs.cancel(workshop.record.database, job_id)
 
 
+@on_sqlite
 def test_an_export_does_not_wait_behind_training_but_a_second_training_does(workshop):
     long, second = (workshop.enqueue(JobKind.BENCHMARK, i, n_parts=1000) for i in (1, 2))
     short = workshop.enqueue(JobKind.EXPORT, 1, n_parts=1)
@@ -189,6 +193,7 @@ def test_an_export_does_not_wait_behind_training_but_a_second_training_does(work
     wait_until(lambda: states(workshop.record)[second - 1] is JobState.RUNNING)
 
 
+@on_sqlite
 def test_a_worker_that_is_asked_to_end_gives_its_job_back_without_counting_it(workshop):
     workshop.enqueue(JobKind.EXPORT, 1, n_parts=300)
     workshop.start("a")
@@ -204,6 +209,7 @@ def test_a_worker_that_is_asked_to_end_gives_its_job_back_without_counting_it(wo
         assert (job.state, job.n_takeovers) == (JobState.RUNNING, 0)
 
 
+@on_sqlite
 def test_a_job_that_kills_its_worker_is_ended_after_a_few(workshop):
     workshop.script.write_text(WORKER.replace('note("begin"', 'time.sleep(0.2); os.kill(os.getpid(), 9); note("begin"'))
     workshop.enqueue(JobKind.EXPORT, 1)

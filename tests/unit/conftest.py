@@ -31,7 +31,7 @@ from db.models import (
     now,
 )
 from db.record import Record
-from db.repository.plans import round_plan
+from db.repository.plans import drawings, round_plan
 from db.session import Database
 from db.settings import Settings
 
@@ -142,6 +142,10 @@ class CampaignBuilder:
                         session.add(mask)
                         session.flush()
                         masks.setdefault(key, []).append(mask.id)
+            if stage.definition.with_drawing:
+                for key, mask_id in drawings(session, stage.campaign_id).items():
+                    if key in masks:
+                        masks[key].append(mask_id)
             for key, proposed in masks.items():
                 session.add_all(
                     Candidate(round_id=round_.id, case_id=ids[key], position=i, mask_id=id_)

@@ -9,12 +9,13 @@ from sqlalchemy import select
 from annotation_server.services.coordinating import lock_stage
 from annotation_server.services.reading import ReadingService
 from db.accounts import add_account
-from db.domain.campaign import Arm, RoundState
+from db.domain.campaign import Arm, RoundState, StageState
 from db.domain.errors import InputError, NotFoundError, StateError
 from db.domain.mask import canonical_grid_mask, grid_shape, pack, packed_length, unpack
 from db.domain.provenance import MaskOrigin, Role
 from db.domain.verdict import Decision, UnreadableReason, VerdictKind
 from db.models import Account, CampaignCase, Candidate, Comparison, MaskRow, Verdict, now
+from db.repository.finals import settle_round
 
 HEIGHT, WIDTH = 50, 40
 PICK = Decision(VerdictKind.PICK, slot=0)
@@ -24,9 +25,6 @@ PICK = Decision(VerdictKind.PICK, slot=0)
 def stage_id(campaign):
     """Stage II, with two candidates a case, ready to be read."""
     campaign.open("I").train("I").read("I")
-    with campaign.record.database.write() as session:
-        stage = campaign.stage(session, "I")
-        stage.rounds[-1].state = RoundState.DONE
     lock(campaign, "I")
     campaign.open("II").train("II")
     with campaign.record.database.read() as session:
@@ -34,12 +32,9 @@ def stage_id(campaign):
 
 
 def lock(campaign, name):
-    from db.domain.campaign import StageState
-    from db.repository.finals import settle_round
-
     with campaign.record.database.write() as session:
         stage = campaign.stage(session, name)
-        stage.state = StageState.LOCKED
+        stage.state, stage.rounds[-1].state = StageState.LOCKED, RoundState.DONE
         round_id = stage.rounds[-1].id
     settle_round(campaign.record, round_id)
 
@@ -50,12 +45,12 @@ def room(record):
 
 
 @pytest.fixture
-def reader(record, stage_id):
-    return account(record, "r1")
+def reader(campaign):
+    return account(campaign.record, "r1")
 
 
 @pytest.fixture
-def other(record, stage_id):
+def other(record):
     with record.database.write() as session:
         return add_account(session, "r2", Role.READER).id
 
@@ -121,7 +116,7 @@ def test_an_expired_lease_passes_to_another_reader_under_a_new_token(record, roo
     assert decide(room, other, taken) == 1
 
 
-def test_a_renewed_lease_stays(record, room, reader, other, stage_id):
+def test_a_renewed_lease_stays(record, room, reader, stage_id):
     view = room.next_comparison(reader, stage_id)
     expire(record, view)
     room.renew(reader, view.token)

@@ -12,7 +12,7 @@ from pipelines.compile.duplicates import SIDE_PX, find_duplicates, fingerprint
 def film(seed, side=200):
     """Structure at all scales, like a film."""
     rng = np.random.default_rng(seed)
-    field = sum(ndimage.gaussian_filter(rng.standard_normal((side, side)), s) * s for s in (2, 6, 20))
+    field = np.sum([ndimage.gaussian_filter(rng.standard_normal((side, side)), s) * s for s in (2, 6, 20)], axis=0)
     return ((field - field.min()) / np.ptp(field) * 255).astype(np.uint8)
 
 

@@ -1,0 +1,115 @@
+"""Every route with the roles that may use it. A route that is missing here fails, and so does one that is too open."""
+
+import re
+
+import pytest
+
+from annotation_server.app import create_app
+from db.accounts import add_account
+from db.domain.provenance import Role
+
+PASSWORD = "correct horse battery"
+EVERYBODY = {None, *Role}
+SIGNED_IN = {*Role}
+READERS = {Role.READER}
+COORDINATORS = {Role.COORDINATOR, Role.ADMIN}
+STAFF = COORDINATORS | {Role.ENGINEER}
+
+AUDIENCES = {
+    ("GET", "/static/<path:filename>"): EVERYBODY,
+    ("GET", "/healthz"): EVERYBODY,
+    ("GET", "/login"): EVERYBODY,
+    ("POST", "/login"): EVERYBODY,
+    ("POST", "/logout"): SIGNED_IN,
+    ("GET", "/"): SIGNED_IN,
+    ("GET", "/read/<campaign>/<stage>"): READERS,
+    ("POST", "/api/stages/<campaign>/<stage>/next"): READERS,
+    ("GET", "/api/stages/<campaign>/<stage>/history"): READERS,
+    ("GET", "/api/comparisons/<token>"): READERS,
+    ("POST", "/api/comparisons/<token>/renew"): READERS,
+    ("POST", "/api/comparisons/<token>/postpone"): READERS,
+    ("PUT", "/api/comparisons/<token>/verdict"): READERS,
+    ("GET", "/media/<token>/film"): READERS,
+    ("GET", "/media/<token>/bundle"): READERS,
+    ("GET", "/campaigns"): STAFF,
+    ("GET", "/campaigns/<name>"): STAFF,
+    ("GET", "/campaigns/<name>/progress"): STAFF,
+    ("GET", "/campaigns/<name>/report"): STAFF,
+    ("GET", "/campaigns/<name>/<stage>/preference"): STAFF,
+    ("POST", "/campaigns/<name>/jobs/<int:job_id>/cancel"): COORDINATORS,
+    ("POST", "/campaigns/<name>/<stage>/<any(open, train, lock, unblind, close):verb>"): COORDINATORS,
+}
+
+
+@pytest.fixture
+def app(build_room):
+    record = build_room()
+    with record.database.write() as session:
+        for role in Role:
+            add_account(session, str(role), role, password=PASSWORD)
+    return create_app(record)
+
+
+@pytest.fixture
+def sign_in(app):
+    """A client that is signed in with a role, or signed out, and the token that its requests carry."""
+
+    def sign_in(role):
+        client = app.test_client()
+        if role is not None:
+            form = {"identity": str(role), "password": PASSWORD, "csrf_token": token_of(client)}
+            assert client.post("/login", data=form).status_code == 302
+        return client, {"X-CSRFToken": token_of(client)}
+
+    return sign_in
+
+
+def token_of(client):
+    return re.findall(r'csrf-token" content="([^"]+)', client.get("/login").text)[0]
+
+
+def routes(app):
+    return {(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods - {"HEAD", "OPTIONS"}}
+
+
+def address(rule):
+    samples = [(r"<any\((\w+).*?>", r"\1"), (r"<int:\w+>", "1"), (r"<[^>]*>", "x")]
+    for pattern, sample in samples:
+        rule = re.sub(pattern, sample, rule)
+    return rule
+
+
+def is_refused(response, path):
+    if path.startswith(("/api/", "/media/")):
+        return response.status_code in {401, 403}
+    return response.status_code == 403 or (response.status_code == 302 and response.location.startswith("/login"))
+
+
+def test_every_route_is_listed(app):
+    assert routes(app) == set(AUDIENCES)
+
+
+@pytest.mark.parametrize("role", [None, *Role])
+def test_a_role_reaches_what_is_listed_for_it_and_nothing_else(sign_in, role):
+    client, headers = sign_in(role)
+    for (method, rule), audience in AUDIENCES.items():
+        if rule in {"/login", "/logout"}:
+            continue  # they change who is signed in; tested in test_auth
+        path = address(rule)
+        response = client.open(path, method=method, headers=headers)
+        assert is_refused(response, path) != (role in audience), f"{role} {method} {path}: {response.status}"
+
+
+def test_a_view_without_an_audience_is_closed_to_everybody(app, sign_in):
+    app.add_url_rule("/forgotten", "forgotten", lambda: "open")
+    for role in Role:
+        client, _ = sign_in(role)
+        assert client.get("/forgotten").status_code == 403
+    assert app.test_client().get("/forgotten").status_code == 302
+
+
+def test_signed_out_requests_for_data_get_json(sign_in):
+    client, headers = sign_in(None)
+    response = client.post("/api/stages/pilot/I/next", headers=headers)
+    assert response.status_code == 401
+    assert set(response.json["error"]) == {"code", "message", "hint"}
