@@ -28,7 +28,7 @@ fast-test: setup ## The tests that take under two minutes together.
 	@$(PYTEST) -m "not slow"
 
 benchmark: setup ## Speed of ingest and of the server; alone on the machine, as it measures time.
-	@$(BIN)/pytest tests/benchmark -s
+	@$(BIN)/pytest tests/benchmark/*.py -s
 
 check: setup ## Format, lint, types and layers.
 	@$(BIN)/ruff format --check

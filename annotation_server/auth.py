@@ -68,7 +68,8 @@ def allow(audience: frozenset[str]) -> Callable[[View], View]:
 
 def register_auth(app: Flask, record: Record) -> None:
     """Sign-in, cross-site protection, rate limits, and the check of every request's role."""
-    manager = LoginManager(app)
+    manager = LoginManager(app, add_context_processor=False)
+    app.jinja_env.globals["current_user"] = current_user  # looked up only where a page shows it: an error's does not
 
     def load(session_id: str) -> User | None:
         with record.database.read() as rows:

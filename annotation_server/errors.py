@@ -1,9 +1,9 @@
 """How errors reach a browser: JSON below /api and /media, a calm page elsewhere, never a trace."""
 
+import logging
 import secrets
 from http import HTTPStatus
 
-import structlog
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from db.domain.errors import InvariantError, OverreadError
 
 RETRY_AFTER_S = 2
 
-_log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 
 
 def register_errors(app: Flask) -> None:
@@ -73,7 +73,7 @@ def _http(error: HTTPException) -> Response:
 
 def _unavailable(error: Exception) -> Response:
     """The disk or the database fails. The transaction is gone as a whole, so the same request may be sent again."""
-    _log.error("unavailable", path=request.path, error=type(error).__name__, exc_info=error)
+    _log.error("Unavailable at %s", request.endpoint, exc_info=error)
     response = error_response(
         HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "The record cannot be reached now.", "Try again in a moment."
     )
@@ -83,7 +83,7 @@ def _unavailable(error: Exception) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     reference = secrets.token_hex(4)
-    _log.error("unexpected", reference=reference, path=request.path, exc_info=error)
+    _log.error("Unexpected at %s, reference %s", request.endpoint, reference, exc_info=error)
     return error_response(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "unexpected",

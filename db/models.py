@@ -167,7 +167,7 @@ class Campaign(Base):
 
 
 class CampaignCase(Base):
-    """A film's place in a campaign: its arm, the stage that reads it, and its fold for the campaign's whole life."""
+    """A film's place in a campaign: its arm, the stage that reads it, and for the campaign's life component and fold."""
 
     __tablename__ = "campaign_case"
 
@@ -175,6 +175,9 @@ class CampaignCase(Base):
     case_id: Mapped[int] = mapped_column(ForeignKey("case.id"), primary_key=True)
     arm: Mapped[Arm]
     stage_id: Mapped[int | None] = mapped_column(ForeignKey("stage.id"), index=True)
+    component: Mapped[str] = mapped_column(
+        doc="What was never split when the film joined; films of later days may merge it."
+    )
     fold: Mapped[int | None]
     reason: Mapped[str] = mapped_column(default="", doc="Why a film was set aside.")
     case: Mapped[CaseRow] = relationship()

@@ -4,6 +4,7 @@ Every metric of the paper is a ratio of two sums over samples, so it is written 
 FN above and below the line, and serves one matrix, a sum of matrices and a thousand resampled ones alike.
 """
 
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
@@ -177,15 +178,17 @@ def cluster_bootstrap(
         drawn_ratio: npt.NDArray[np.float64] = np.divide(top, bottom, out=np.full_like(top, nan), where=bottom > 0)
         return drawn_ratio
 
-    interval = stats.bootstrap(
-        (np.arange(len(names)),),
-        ratio,
-        vectorized=True,
-        n_resamples=n_resamples,
-        batch=100,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # what it warns of is returned as nan
+        interval = stats.bootstrap(
+            (np.arange(len(names)),),
+            ratio,
+            vectorized=True,
+            n_resamples=n_resamples,
+            batch=100,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        ).confidence_interval
     return float(interval.low), float(interval.high)
 
 

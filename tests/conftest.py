@@ -218,6 +218,9 @@ def _room(home: Path, url: str, n_cases: int, readers: Sequence[str], n_seats: i
                 Candidate(round_id=round_.id, case_id=case.id, position=int(position), mask=mask)
                 for position, mask in zip(rng.permutation(4), [*offered, drawing], strict=True)
             )
-            session.add(CampaignCase(arm=Arm.READ, stage_id=campaign.stages[0].id, fold=0, **place))
+            member = CampaignCase(
+                arm=Arm.READ, stage_id=campaign.stages[0].id, component=case.component, fold=0, **place
+            )
+            session.add(member)
             session.add_all(Comparison(round_id=round_.id, case_id=case.id, seat=seat) for seat in range(n_seats))
     return record

@@ -46,7 +46,14 @@ def enrol(session: Session, campaign: Campaign) -> None:
     else:
         folds = _first_folds(session, campaign, rows, placed)
     session.add_all(
-        CampaignCase(campaign_id=campaign.id, case=row, arm=arm, fold=folds.get(row.key), reason=reason)
+        CampaignCase(
+            campaign_id=campaign.id,
+            case=row,
+            arm=arm,
+            component=of_case[row.key],
+            fold=folds.get(row.key),
+            reason=reason,
+        )
         for row in rows
         if row.key not in members
         for arm, reason in [arms[row.key]]

@@ -10,7 +10,7 @@ from itertools import groupby
 from operator import itemgetter
 from statistics import median
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from annotation_server.services.claiming import Claimant, count_free, count_own
@@ -138,7 +138,7 @@ def _open_stage(session: Session, stage: Stage, reader: Claimant) -> OpenStage:
 
 def _films(session: Session, campaign_id: int) -> dict[str, int]:
     query = select(CampaignCase.arm, func.count()).where(CampaignCase.campaign_id == campaign_id)
-    counts = dict(session.execute(query.group_by(CampaignCase.arm)).tuples().all())
+    counts = dict(session.execute(query.group_by(CampaignCase.arm)).all())
     n_ingested = session.scalar(select(func.count()).select_from(CaseRow)) or 0
     return {"ingested": n_ingested} | {arm.value.replace("_", " "): counts.get(arm, 0) for arm in Arm}
 
@@ -172,11 +172,11 @@ def _readers(session: Session, round_id: int) -> list[ReaderProgress]:
         .where(Verdict.id.in_(last.group_by(Verdict.comparison_id)))
         .order_by(Account.code)
     )
-    rows = session.execute(query).tuples()
+    rows = session.execute(query).all()
     return [_reader(code, simulated, list(own)) for (code, simulated), own in groupby(rows, key=itemgetter(0, 1))]
 
 
-def _reader(code: str, simulated: bool, rows: Sequence[tuple[str, bool, VerdictKind, int]]) -> ReaderProgress:  # noqa: FBT001 - a column
+def _reader(code: str, simulated: bool, rows: Sequence[Row[str, bool, VerdictKind, int]]) -> ReaderProgress:  # noqa: FBT001 - a column
     kinds = Counter(kind for _, _, kind, _ in rows)
     return ReaderProgress(
         code=code,

@@ -1,13 +1,11 @@
 """Cases between rows and domain values."""
 
-from collections.abc import Collection
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.domain.case import Case
 from db.domain.errors import NotFoundError
-from db.models import Campaign, CaseRow, Stage
+from db.models import Campaign, CampaignCase, CaseRow, Stage
 
 
 def case_value(row: CaseRow) -> Case:
@@ -15,10 +13,10 @@ def case_value(row: CaseRow) -> Case:
     return Case(**{name: getattr(row, name) for name in Case.__dataclass_fields__})
 
 
-def component_of(session: Session, keys: Collection[str] | None = None) -> dict[str, str]:
-    """The component of every case, or of those in `keys`."""
-    rows = session.execute(select(CaseRow.key, CaseRow.component)).all()
-    return {key: component for key, component in rows if keys is None or key in keys}
+def component_of(session: Session, campaign_id: int) -> dict[str, str]:
+    """The component of each of the campaign's cases, as it was when the case joined."""
+    query = select(CaseRow.key, CampaignCase.component).join(CampaignCase)
+    return dict(session.execute(query.where(CampaignCase.campaign_id == campaign_id)).all())
 
 
 def find_case(session: Session, key: str) -> CaseRow:

@@ -37,7 +37,7 @@ def _judgement(session: Session, store: Store, verdict: Verdict) -> Judgement:
     masks = [by_position[position] for position in seat.order or []]
     equal = frozenset[int]()
     if verdict.slot is not None:
-        equal = find_equal_slots([_shown(store, mask) for mask in masks], verdict.slot)
+        equal = find_equal_slots([grid_mask(store, mask) for mask in masks], verdict.slot)
     return Judgement(
         case=seat.case.key,
         reader=verdict.account.code,
@@ -48,6 +48,7 @@ def _judgement(session: Session, store: Store, verdict: Verdict) -> Judgement:
     )
 
 
-def _shown(store: Store, mask: MaskRow) -> Mask:
+def grid_mask(store: Store, mask: MaskRow) -> Mask:
+    """A candidate as readers saw it: bool [grid height, grid width]."""
     pixels = store.get_map(mask.map_digest) if mask.map_digest else store.get_mask(mask.digest or "")
     return canonical_grid_mask(pixels, mask.case.height_px, mask.case.width_px)

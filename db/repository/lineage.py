@@ -83,11 +83,14 @@ def certify(session: Session, mask_ids: Iterable[int]) -> dict[int, Certificate]
         If any checkpoint among a mask's ancestors was trained on a film of its component.
     """
     seen = seen_cases(session, mask_ids)
-    of_case = component_of(session)
-    keys = select(MaskRow.id, CaseRow.key).join(CaseRow).where(MaskRow.id.in_(seen))
-    certificates = {id_: Certificate(key, of_case[key], seen[id_]) for id_, key in session.execute(keys)}
-    for certificate in certificates.values():
-        certificate.check(of_case)
+    query = select(MaskRow.id, MaskRow.campaign_id, CaseRow.key).join(CaseRow).where(MaskRow.id.in_(seen))
+    certificates, components = {}, {}
+    for id_, campaign_id, key in session.execute(query):
+        if campaign_id not in components:
+            components[campaign_id] = component_of(session, campaign_id)
+        of_case = components[campaign_id]
+        certificates[id_] = Certificate(key, of_case[key], seen[id_])
+        certificates[id_].check(of_case)
     return certificates
 
 

@@ -114,7 +114,7 @@ def _splits(
     choices: Mapping[str, Sequence[int]],
     targets: Mapping[str, int | None],
 ) -> tuple[Split, ...]:
-    of_case = component_of(session)
+    of_case = component_of(session, campaign_id)
     target_components = {of_case[key] for key in targets}
     if not target_components & {of_case[key] for key in choices}:
         newest = tuple(sorted(Example(key, masks[0]) for key, masks in choices.items()))

@@ -33,6 +33,7 @@ from pipelines.report.provenance import (
     find_versions,
 )
 from pipelines.report.reading import RoundReading, find_rounds
+from pipelines.scores import half_width
 
 UNKNOWN = "unknown"
 
@@ -152,7 +153,7 @@ def render_report(report: Report) -> str:
         "paper_segmentation": PAPER_SEGMENTATION,
         "paper_detection": PAPER_DETECTION,
         "kinds": VerdictKind,
-        "manual": MANUAL,
+        "half_width": half_width,
         "version": SOFTWARE_VERSION,
     }
     return environment.get_template("report.html").render(report=report, **constants)

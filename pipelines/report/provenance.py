@@ -26,7 +26,7 @@ class NetworkTraining:
 
 @dataclass(frozen=True)
 class FoldSize:
-    """How many films and patients' components a fold holds, by arm."""
+    """How many films a fold holds, by arm, and of how many patients (near-duplicates count as one)."""
 
     fold: int
     n_read: int
@@ -65,10 +65,10 @@ def find_versions(session: Session, campaign: Campaign) -> dict[str, str]:
 
 def find_folds(session: Session, campaign: Campaign) -> list[FoldSize]:
     """The campaign's folds."""
-    query = select(CampaignCase).where(CampaignCase.campaign_id == campaign.id, CampaignCase.fold.is_not(None))
+    query = select(CampaignCase).where(CampaignCase.campaign_id == campaign.id, CampaignCase.arm != Arm.SET_ASIDE)
     members: dict[int, list[CampaignCase]] = defaultdict(list)
     for member in session.scalars(query):
-        members[member.fold or 0].append(member)
+        members[-1 if member.fold is None else member.fold].append(member)
     return [
         FoldSize(
             fold,

@@ -6,7 +6,7 @@ origin from another.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
@@ -21,30 +21,31 @@ from db.domain.agreement import (
     PositionBias,
     Preference,
     chance_machine_preferred,
-    find_equal_slots,
     measure_position_bias,
     measure_preference,
 )
-from db.domain.campaign import StageState
-from db.domain.mask import THRESHOLD, Mask, canonical_grid_mask, dice, grid_shape, resample
+from db.domain.mask import THRESHOLD, Mask, dice, grid_shape, resample
 from db.models import Campaign, Candidate, CaseRow, Comparison, FinalMask, MaskRow, PhantomTruth, Round, Verdict
 from db.repository.finals import current_verdicts
+from db.repository.judgements import UNBLINDED, grid_mask, judge_round
 from pipelines.report.estimates import Estimate
+
+HIDDEN = "hidden"
+"""Stands for every origin of a blind stage."""
 
 CORRELATIONS = (0.0, 0.6, 0.9)
 """How alike the machines may be; chance is stated for each."""
 
 
 @dataclass(frozen=True)
-class CaseReading:
-    """One case of a round. Dice by origin: `MANUAL` or a network's name; empty where there is nothing to compare."""
+class CaseMasks:
+    """Dice of a case's masks: candidates by origin, `MANUAL` or a network's name; empty where nothing may be told."""
 
     component: str
-    judgements: tuple[Judgement, ...]
-    to_final: Mapping[str, float] = field(default_factory=dict)
-    to_truth: Mapping[str, float] = field(default_factory=dict)
-    final_to_truth: float | None = None
-    machine_proposed: bool = False
+    to_final: Mapping[str, float]
+    to_truth: Mapping[str, float]
+    final_to_truth: float | None
+    machine_proposed: bool
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ class RoundReading:
     """A round that is read or was."""
 
     round: Round
-    cases: tuple[CaseReading, ...]
+    judgements: tuple[Judgement, ...]
     verdicts: tuple[Verdict, ...]
+    cases: tuple[CaseMasks, ...]
     n_comparisons: int
 
     @property
@@ -75,12 +77,7 @@ class RoundReading:
     @property
     def is_unblinded(self) -> bool:
         """Whether origins may be told."""
-        return self.round.stage.state in {StageState.UNBLINDED, StageState.CLOSED}
-
-    @cached_property
-    def judgements(self) -> list[Judgement]:
-        """All that were judged."""
-        return [judgement for case in self.cases for judgement in case.judgements]
+        return self.round.stage.state in UNBLINDED
 
     @cached_property
     def preference(self) -> Preference:
@@ -117,7 +114,7 @@ class RoundReading:
     @cached_property
     def against_truth(self) -> dict[str, Estimate]:
         """Mean Dice of each origin's candidates, and of the final masks, where the truth is known."""
-        found = {origin: self._mean_to_truth(origin) for origin in self.origins if self.is_unblinded}
+        found = {origin: self._mean_to_truth(origin) for origin in self.origins}
         final = [(case.final_to_truth, case.component) for case in self.cases if case.final_to_truth is not None]
         found["final mask"] = Estimate.of(*_columns(final))
         return {name: estimate for name, estimate in found.items() if estimate.n}
@@ -130,20 +127,18 @@ class RoundReading:
             for case in self.cases
             if case.final_to_truth is not None and MANUAL in case.to_truth
         ]
-        return Estimate.of(*_columns(pairs)) if pairs and self.is_unblinded else None
+        return Estimate.of(*_columns(pairs)) if pairs else None
 
     @cached_property
     def circle(self) -> list[CircleRow]:
         """A row a network, over films with a truth whose final mask a network proposed."""
-        if not self.is_unblinded:
-            return []
         cases = [case for case in self.cases if case.machine_proposed and case.to_truth]
         rows = []
         for network in self.origins:
             offered = [case for case in cases if network in case.to_truth]
             if network == MANUAL or not offered:
                 continue
-            final, truth = ([getattr(case, name)[network] for case in offered] for name in ("to_final", "to_truth"))
+            final, truth = [c.to_final[network] for c in offered], [c.to_truth[network] for c in offered]
             components = [case.component for case in offered]
             both = [a - b for a, b in zip(final, truth, strict=True)]
             rows.append(CircleRow(network, *(Estimate.of(values, components) for values in (final, truth, both))))
@@ -166,74 +161,59 @@ def find_rounds(session: Session, store: Store, campaign: Campaign) -> list[Roun
     return [reading for round_ in rounds if (reading := _read(session, store, round_, truths)).n_comparisons]
 
 
-def grid_mask(store: Store, mask: MaskRow) -> Mask:
-    """A candidate as readers saw it: bool [grid height, grid width]."""
-    height, width = mask.case.height_px, mask.case.width_px
-    if mask.map_digest is not None:
-        return canonical_grid_mask(store.get_map(mask.map_digest), height, width)
-    return canonical_grid_mask(store.get_mask(mask.digest or ""), height, width)
-
-
 def on_grid(mask: Mask, case: CaseRow) -> Mask:
     """A mask at the film's size on the canonical grid, without smoothing it again."""
     return resample(mask.astype(np.float32), *grid_shape(case.height_px, case.width_px)) >= THRESHOLD
 
 
 def _read(session: Session, store: Store, round_: Round, truths: Mapping[int, str]) -> RoundReading:
-    verdicts = current_verdicts(session, round_.id)
-    finals = {f.case_id: f for f in session.scalars(select(FinalMask).where(FinalMask.round_id == round_.id))}
+    verdicts = [verdict for said in current_verdicts(session, round_.id).values() for verdict in said]
+    is_unblinded = round_.stage.state in UNBLINDED
+    judgements = judge_round(session, store, round_.id) if is_unblinded else [_blind(verdict) for verdict in verdicts]
+    machine_chosen = {j.case for j in judgements if j.slot is not None and j.origins[j.slot] not in {MANUAL, HIDDEN}}
     candidates: dict[int, list[MaskRow]] = defaultdict(list)
-    query = select(Candidate).where(Candidate.round_id == round_.id).order_by(Candidate.case_id, Candidate.position)
-    for candidate in session.scalars(query):
+    query = select(Candidate).where(Candidate.round_id == round_.id).order_by(Candidate.case_id)
+    for candidate in session.scalars(query) if is_unblinded else ():
         candidates[candidate.case_id].append(candidate.mask)
+    finals = session.scalars(select(FinalMask).where(FinalMask.round_id == round_.id).order_by(FinalMask.case_id))
     return RoundReading(
         round=round_,
+        judgements=tuple(judgements),
+        verdicts=tuple(verdicts),
         cases=tuple(
-            _read_case(store, candidates[id_], said, final=finals.get(id_), truth=truths.get(id_))
-            for id_, said in verdicts.items()
+            _compare(
+                store,
+                final,
+                candidates[final.case_id],
+                truth=truths.get(final.case_id),
+                machine_proposed=final.case.key in machine_chosen,
+            )
+            for final in finals
         ),
-        verdicts=tuple(verdict for said in verdicts.values() for verdict in said),
         n_comparisons=session.scalar(select(func.count(Comparison.id)).where(Comparison.round_id == round_.id)) or 0,
     )
 
 
-def _read_case(
-    store: Store, offered: Sequence[MaskRow], said: Sequence[Verdict], *, final: FinalMask | None, truth: str | None
-) -> CaseReading:
-    case = offered[0].case
-    masks = [grid_mask(store, mask) for mask in offered]
-    names = [mask.checkpoint.network if mask.checkpoint else MANUAL for mask in offered]
-    accepted = on_grid(store.get_mask(final.digest), case) if final else None
+def _blind(verdict: Verdict) -> Judgement:
+    """A verdict without the origins that nobody may see yet."""
+    seat = verdict.comparison
+    return Judgement(seat.case.key, verdict.account.code, (HIDDEN,) * len(seat.order or ()), verdict.kind, verdict.slot)
+
+
+def _compare(
+    store: Store, final: FinalMask, offered: Sequence[MaskRow], *, truth: str | None, machine_proposed: bool
+) -> CaseMasks:
+    case = final.case
+    accepted = on_grid(store.get_mask(final.digest), case)
     true = on_grid(store.get_mask(truth), case) if truth else None
-    judgements = tuple(_judgement(verdict, names, masks) for verdict in said)
-    chosen = [judgement.origins[judgement.slot] for judgement in judgements if judgement.slot is not None]
-    return CaseReading(
+    masks = {mask.checkpoint.network if mask.checkpoint else MANUAL: grid_mask(store, mask) for mask in offered}
+    return CaseMasks(
         component=case.component,
-        judgements=judgements,
-        to_final=_dice_by(names, masks, accepted),
-        to_truth=_dice_by(names, masks, true),
-        final_to_truth=dice(accepted, true) if accepted is not None and true is not None else None,
-        machine_proposed=final is not None and any(origin != MANUAL for origin in chosen),
+        to_final={origin: dice(mask, accepted) for origin, mask in masks.items()},
+        to_truth={} if true is None else {origin: dice(mask, true) for origin, mask in masks.items()},
+        final_to_truth=None if true is None else dice(accepted, true),
+        machine_proposed=machine_proposed,
     )
-
-
-def _judgement(verdict: Verdict, names: Sequence[str], masks: Sequence[Mask]) -> Judgement:
-    order = verdict.comparison.order or list(range(len(names)))
-    in_slots = [masks[position] for position in order]
-    return Judgement(
-        case=verdict.comparison.case.key,
-        reader=verdict.account.code,
-        origins=tuple(names[position] for position in order),
-        kind=verdict.kind,
-        slot=verdict.slot,
-        equal_slots=frozenset() if verdict.slot is None else find_equal_slots(in_slots, verdict.slot),
-    )
-
-
-def _dice_by(names: Sequence[str], masks: Sequence[Mask], reference: Mask | None) -> dict[str, float]:
-    if reference is None:
-        return {}
-    return {name: dice(mask, reference) for name, mask in zip(names, masks, strict=True)}
 
 
 def _columns(pairs: Sequence[tuple[float, str]]) -> tuple[list[float], list[str]]:

@@ -149,7 +149,14 @@ def add_case(session: Session, record: Record, phantom: Phantom, i: int) -> None
     session.add(case)
     session.flush()
     session.add(
-        CampaignCase(campaign_id=stage.campaign_id, case_id=case.id, arm=Arm.READ, stage_id=stage.id, fold=i % 5)
+        CampaignCase(
+            campaign_id=stage.campaign_id,
+            case_id=case.id,
+            arm=Arm.READ,
+            stage_id=stage.id,
+            component=case.component,
+            fold=i % 5,
+        )
     )
     for position in range(len(NETWORKS)):
         digest = record.store.put_map(proposal(phantom, rng))

@@ -107,6 +107,7 @@ def upgrade() -> None:
             "arm", sa.Enum("read", "control", "set_aside", name="arm", native_enum=False, length=24), nullable=False
         ),
         sa.Column("stage_id", sa.Integer(), nullable=True),
+        sa.Column("component", sa.String(length=255), nullable=False),
         sa.Column("fold", sa.Integer(), nullable=True),
         sa.Column("reason", sa.String(length=255), nullable=False),
         sa.ForeignKeyConstraint(["campaign_id"], ["campaign.id"], name=op.f("fk_campaign_case_campaign_id_campaign")),

@@ -1,5 +1,6 @@
 """The web application on a record whose stage pilot/I is being read, with an account of each role."""
 
+import os
 import re
 from dataclasses import dataclass
 
@@ -60,7 +61,8 @@ class Site:
 
 
 @pytest.fixture
-def site(build_room):
+def site(build_room, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # nothing here loses power, and it takes most of the time
     record = build_room()
     with record.database.write() as session:
         for role in Role:

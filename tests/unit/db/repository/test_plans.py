@@ -12,7 +12,7 @@ from db.repository.plans import benchmark_plan, round_plan
 
 def plan(campaign, name):
     with campaign.record.database.read() as session:
-        return round_plan(session, campaign.stage(session, name).rounds[-1].id), component_of(session)
+        return round_plan(session, campaign.stage(session, name).rounds[-1].id), component_of(session, 1)
 
 
 def settle(campaign, name):

@@ -141,6 +141,7 @@ def test_the_benchmark_stands_beside_the_papers_figures_and_names_no_patient(wri
     assert "unet-tiny, all folds" in html
     assert "the paper, other films" in html
     assert "98.37 %" in html
+    assert "95 % intervals by resampling patients: sensitivity 100.0 %" in html
     assert "keras" in html
     captions = re.findall(r"<figcaption>(c\d\d [^<]*)", html)
     assert captions

@@ -8,7 +8,7 @@ from annotation_server.services.coordinating import lock_stage, unblind_stage
 from db.domain.agreement import MANUAL
 from db.domain.verdict import VerdictKind
 from db.models import Campaign, Candidate, CaseRow, Comparison, MaskRow, PhantomTruth
-from pipelines.report.reading import find_rounds, on_grid
+from pipelines.report.reading import HIDDEN, find_rounds, on_grid
 
 
 @pytest.fixture
@@ -53,6 +53,8 @@ def unblind(record):
 def test_a_picked_network_earns_the_credit(record, campaign, read):
     campaign.open("I").train("I")
     decide_all(record, campaign, VerdictKind.PICK, origin="network")
+    assert read(lambda reading: reading.preference.credit) == {HIDDEN: 11}
+    unblind(record)
     preference = read(lambda reading: reading.preference)
     assert preference.machine.value == 1
     assert preference.credit == {"unet-tiny": 11}

@@ -1,0 +1,101 @@
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from annotation_server.services.claiming import Claimant, claim, count_free, count_own, find_held
+from db.models import Account, Comparison, Round, now
+
+READERS = ("r1", "r2", "r3")
+
+
+@pytest.fixture
+def record(build_room):
+    return build_room(n_cases=12, readers=READERS, n_seats=2)
+
+
+@pytest.fixture
+def session(record):
+    with record.database.write() as session:
+        yield session
+
+
+@pytest.fixture
+def claimant(session):
+    def claimant(code):
+        account = session.scalars(select(Account).where(Account.code == code)).one()
+        return Claimant(account, session.scalars(select(Round)).one(), now() + timedelta(minutes=15))
+
+    return claimant
+
+
+def claim_all(session, reader):
+    return [seat.case_id for seat in iter(lambda: claim(session, reader), None)]
+
+
+def test_a_reader_gets_every_case_once_and_never_both_of_its_seats(session, claimant):
+    cases = claim_all(session, claimant("r1"))
+    assert len(cases) == len(set(cases)) == 12
+    assert count_free(session, claimant("r1")) == 0
+    assert count_free(session, claimant("r2")) == 12
+
+
+def test_all_seats_go_to_different_readers_of_a_case(session, claimant):
+    taken = Counter()
+    for code in READERS:
+        taken.update(claim_all(session, claimant(code)))
+    assert set(taken.values()) == {2}
+    assert count_free(session, claimant("r3")) == 0
+
+
+def test_each_reader_has_an_order_of_cases_that_is_neither_the_others_nor_that_of_the_rows(session, claimant):
+    orders = [claim_all(session, claimant(code)) for code in ("r1", "r2")]
+    assert orders[0] != orders[1]
+    assert all(order != sorted(order) for order in orders)
+
+
+def test_the_first_case_is_any_case_alike(build_room, tmp_path):
+    record = build_room(n_cases=5, readers=[f"r{i}" for i in range(100)], n_seats=1, home=tmp_path / "many")
+    first = Counter()
+    for i in range(100):
+        with record.database.read() as session:  # what is claimed here is dropped
+            account = session.scalars(select(Account).where(Account.code == f"r{i}")).one()
+            reader = Claimant(account, session.scalars(select(Round)).one(), now())
+            first[claim(session, reader).case_id] += 1
+    assert len(first) == 5
+    assert max(first.values()) < 40
+
+
+def test_a_claim_brings_a_token_a_lease_and_an_order_of_slots(session, claimant):
+    reader = claimant("r1")
+    seats = [claim(session, reader) for _ in range(12)]
+    assert len({seat.token for seat in seats}) == 12
+    assert all(len(seat.token) == 32 and seat.leased_until == reader.leased_until for seat in seats)
+    assert all(sorted(seat.order) == [0, 1, 2, 3] for seat in seats)
+    for slot in range(4):  # four comparisons are one Williams square
+        assert Counter(seat.order[slot] for seat in seats) == {0: 3, 1: 3, 2: 3, 3: 3}
+
+
+def test_a_seat_is_free_again_when_its_lease_is_over_unless_it_is_decided(session, claimant):
+    seats = [claim(session, claimant("r1")) for _ in range(12)]
+    rest = claim_all(session, claimant("r2"))
+    assert len(rest) == 12
+    for seat in seats:
+        seat.leased_until = now() - timedelta(seconds=1)
+    seats[0].decided_at = now()
+    session.flush()
+    tokens = {seat.token for seat in seats}
+    assert len(claim_all(session, claimant("r3"))) == 11
+    assert sum(seat.token in tokens for seat in session.scalars(select(Comparison))) == 1
+
+
+def test_a_postponed_seat_is_held_apart(session, claimant):
+    reader = claimant("r1")
+    first, second = claim(session, reader), claim(session, reader)
+    first.postponed_at = now()
+    second.decided_at = now()
+    session.flush()
+    assert find_held(session, reader, postponed=False) is None
+    assert find_held(session, reader, postponed=True) is first
+    assert count_own(session, reader) == (2, 1)
