@@ -48,7 +48,7 @@ lock: $(UV) ## Write the lock files again after a change of dependencies; `make 
 setup: $(UV)
 	@[ -x $(BIN)/python ] || $(UV) venv --quiet --python '>=3.11,<3.14' .venv
 	@[ "$(MADE_FROM)" = "$$(cat .venv/made-from 2>/dev/null)" ] || { \
-	    $(UV) pip sync --python $(BIN)/python --require-hashes requirements-dev.lock && \
+	    $(UV) pip sync --python $(BIN)/python --compile-bytecode --require-hashes requirements-dev.lock && \
 	    $(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable . && \
 	    echo "$(MADE_FROM)" > .venv/made-from; }
 	@$(BIN)/python hatch_build.py

@@ -100,13 +100,14 @@ def request_training(record: Record, address: str) -> int:
     StateError
         If the stage is not open, is being trained already, or has comparisons without a verdict.
     """
-    with record.database.read() as session:
+    with record.database.write() as session:
         stage = _open_stage(session, address)
         round_ = stage.rounds[-1]
         _refuse_running(session, stage, round_)
-        if again := round_.state is RoundState.READING:
+        if round_.state is RoundState.READING:
             _refuse_open_comparisons(session, stage, verb="trained again")
-        round_id = round_.id
+            round_.state = RoundState.DONE  # from here on no verdict of it changes
+        round_id, again = round_.id, round_.state is RoundState.DONE
     if again:
         settle_round(record, round_id)
     with record.database.write() as session:
@@ -115,13 +116,7 @@ def request_training(record: Record, address: str) -> int:
         _refuse_running(session, stage, round_)
         round_.state = RoundState.TRAINING
         round_plan(session, round_.id)
-        job = jobs.enqueue(
-            session,
-            kind=JobKind.TRAIN,
-            campaign_id=stage.campaign_id,
-            round_id=round_.id,
-        )
-        job_id: int = job.id
+        job_id: int = jobs.enqueue(session, kind=JobKind.TRAIN, campaign_id=stage.campaign_id, round_id=round_.id).id
     return job_id
 
 
@@ -225,10 +220,8 @@ def _open_stage(session: Session, address: str) -> Stage:
 
 
 def _next_round(session: Session, stage: Stage) -> Round:
-    round_ = stage.rounds[-1]
-    if round_.state is RoundState.READING:
-        round_.state = RoundState.DONE
-        stage.rounds.append(Round(number=round_.number + 1))
+    if stage.rounds[-1].state is RoundState.DONE:
+        stage.rounds.append(Round(number=stage.rounds[-1].number + 1))
         session.flush()
     return stage.rounds[-1]
 

@@ -51,8 +51,10 @@ def test_a_bug_shows_a_reference_to_the_log_and_nothing_else(call, caplog, error
 def test_a_page_that_fails_is_calm_even_when_accounts_cannot_be_read(site, monkeypatch):
     reader = site.visit("reader")
 
+    error = OperationalError("SELECT", {}, Exception("disk I/O error"))
+
     def fail(*_):
-        raise OperationalError("SELECT", {}, Exception("disk I/O error"))
+        raise error
 
     monkeypatch.setattr(type(site.record.database), "read", fail)
     answer = reader.get("/")

@@ -31,11 +31,15 @@ def claimant(session):
 
 
 def claim_all(session, reader):
-    return [seat.case_id for seat in iter(lambda: claim(session, reader), None)]
+    return list(iter(lambda: claim(session, reader), None))
+
+
+def claim_cases(session, reader):
+    return [seat.case_id for seat in claim_all(session, reader)]
 
 
 def test_a_reader_gets_every_case_once_and_never_both_of_its_seats(session, claimant):
-    cases = claim_all(session, claimant("r1"))
+    cases = claim_cases(session, claimant("r1"))
     assert len(cases) == len(set(cases)) == 12
     assert count_free(session, claimant("r1")) == 0
     assert count_free(session, claimant("r2")) == 12
@@ -44,13 +48,13 @@ def test_a_reader_gets_every_case_once_and_never_both_of_its_seats(session, clai
 def test_all_seats_go_to_different_readers_of_a_case(session, claimant):
     taken = Counter()
     for code in READERS:
-        taken.update(claim_all(session, claimant(code)))
+        taken.update(claim_cases(session, claimant(code)))
     assert set(taken.values()) == {2}
     assert count_free(session, claimant("r3")) == 0
 
 
 def test_each_reader_has_an_order_of_cases_that_is_neither_the_others_nor_that_of_the_rows(session, claimant):
-    orders = [claim_all(session, claimant(code)) for code in ("r1", "r2")]
+    orders = [claim_cases(session, claimant(code)) for code in ("r1", "r2")]
     assert orders[0] != orders[1]
     assert all(order != sorted(order) for order in orders)
 
@@ -69,7 +73,8 @@ def test_the_first_case_is_any_case_alike(build_room, tmp_path):
 
 def test_a_claim_brings_a_token_a_lease_and_an_order_of_slots(session, claimant):
     reader = claimant("r1")
-    seats = [claim(session, reader) for _ in range(12)]
+    seats = claim_all(session, reader)
+    assert len(seats) == 12
     assert len({seat.token for seat in seats}) == 12
     assert all(len(seat.token) == 32 and seat.leased_until == reader.leased_until for seat in seats)
     assert all(sorted(seat.order) == [0, 1, 2, 3] for seat in seats)
@@ -78,7 +83,7 @@ def test_a_claim_brings_a_token_a_lease_and_an_order_of_slots(session, claimant)
 
 
 def test_a_seat_is_free_again_when_its_lease_is_over_unless_it_is_decided(session, claimant):
-    seats = [claim(session, claimant("r1")) for _ in range(12)]
+    seats = claim_all(session, claimant("r1"))
     rest = claim_all(session, claimant("r2"))
     assert len(rest) == 12
     for seat in seats:
@@ -93,6 +98,8 @@ def test_a_seat_is_free_again_when_its_lease_is_over_unless_it_is_decided(sessio
 def test_a_postponed_seat_is_held_apart(session, claimant):
     reader = claimant("r1")
     first, second = claim(session, reader), claim(session, reader)
+    assert first
+    assert second
     first.postponed_at = now()
     second.decided_at = now()
     session.flush()

@@ -25,7 +25,7 @@ def test_a_16_bit_film_is_windowed_without_its_outliers():
     film[0, 0], film[-1, -1] = 0, 65535
     grey = shown(film)
     assert (grey[0, 0], grey[-1, -1]) == (0, 255)
-    assert abs(int(grey[100, 150]) - 127) <= 1
+    assert abs(int(grey[100, 150]) - 127) <= 4  # percentiles of every fourth row
 
 
 def test_a_16_bit_film_of_one_value_can_be_shown():

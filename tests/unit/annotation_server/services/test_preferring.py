@@ -32,7 +32,9 @@ def pick_drawings(record, n_drawings):
     with record.database.read() as session:
         reader, stage = session.scalars(select(Account.id)).one(), session.scalars(select(Stage.id)).one()
     for number in range(6):
-        token = room.next_comparison(reader, stage).token
+        view = room.next_comparison(reader, stage)
+        assert view is not None
+        token = view.token
         with record.database.read() as session:
             seat = session.scalars(select(Comparison).where(Comparison.token == token)).one()
             masks = session.scalars(select(Candidate).where(Candidate.case_id == seat.case_id))

@@ -94,7 +94,7 @@ def test_a_stage_can_be_locked_without_the_undecided_films(site, coordinator):
         assert stage_of(session).state is StageState.LOCKED
 
 
-def test_a_step_without_the_pages_token_is_refused(site, coordinator):
+def test_a_step_without_the_pages_token_is_refused(coordinator):
     assert coordinator.client.post("/campaigns/pilot/I/lock", data={"leave_open": "on"}).status_code == 400
 
 
