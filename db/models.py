@@ -167,7 +167,7 @@ class Campaign(Base):
 
 
 class CampaignCase(Base):
-    """A film's place in a campaign: its arm, the stage that reads it, and for the campaign's life component and fold."""
+    """A film's place in a campaign: its arm, the stage that reads it, and its component and fold for good."""
 
     __tablename__ = "campaign_case"
 

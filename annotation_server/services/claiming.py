@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, or_, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, joinedload, selectinload
 
 from db.domain.candidate import slot_order
 from db.models import Account, Comparison, Round, now
+
+SHOWN = (joinedload(Comparison.case, innerjoin=True), selectinload(Comparison.verdicts))
+"""What is loaded with a seat, so that it can be shown after the transaction that took it."""
 
 PRIME = 2**31 - 1
 TOKEN_BYTES = 24
@@ -43,7 +46,7 @@ def find_held(session: Session, reader: Claimant, *, postponed: bool) -> Compari
     is_postponed = Comparison.postponed_at.is_not(None)
     query = query.where(is_postponed if postponed else ~is_postponed)
     order = Comparison.postponed_at, Comparison.claimed_at, Comparison.id
-    return session.scalar(query.order_by(*order).limit(1).with_for_update())
+    return session.scalar(query.order_by(*order).limit(1).options(*SHOWN).with_for_update(of=Comparison))
 
 
 def claim(session: Session, reader: Claimant) -> Comparison | None:
@@ -68,7 +71,7 @@ def claim(session: Session, reader: Claimant) -> Comparison | None:
         .execution_options(synchronize_session=False)
     )
     id_ = session.scalar(taken)
-    return None if id_ is None else session.get_one(Comparison, id_, populate_existing=True)
+    return None if id_ is None else session.get_one(Comparison, id_, options=SHOWN, populate_existing=True)
 
 
 def count_own(session: Session, reader: Claimant) -> tuple[int, int]:

@@ -82,7 +82,7 @@ class ReadingService:
             if seat is None:
                 return None
             seat.leased_until, seat.postponed_at = reader.leased_until, None
-            session.flush()
+        with self._database.read() as session:  # counting takes long, and needs no lock
             return _view(session, reader, seat)
 
     def open_comparison(self, account_id: int, token: str) -> ReadingView:

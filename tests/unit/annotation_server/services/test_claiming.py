@@ -46,7 +46,7 @@ def test_a_reader_gets_every_case_once_and_never_both_of_its_seats(session, clai
 
 
 def test_all_seats_go_to_different_readers_of_a_case(session, claimant):
-    taken = Counter()
+    taken: Counter[int] = Counter()
     for code in READERS:
         taken.update(claim_cases(session, claimant(code)))
     assert set(taken.values()) == {2}
@@ -61,12 +61,14 @@ def test_each_reader_has_an_order_of_cases_that_is_neither_the_others_nor_that_o
 
 def test_the_first_case_is_any_case_alike(build_room, tmp_path):
     record = build_room(n_cases=5, readers=[f"r{i}" for i in range(100)], n_seats=1, home=tmp_path / "many")
-    first = Counter()
+    first: Counter[int] = Counter()
     for i in range(100):
         with record.database.read() as session:  # what is claimed here is dropped
             account = session.scalars(select(Account).where(Account.code == f"r{i}")).one()
             reader = Claimant(account, session.scalars(select(Round)).one(), now())
-            first[claim(session, reader).case_id] += 1
+            seat = claim(session, reader)
+            assert seat
+            first[seat.case_id] += 1
     assert len(first) == 5
     assert max(first.values()) < 40
 
