@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import hypothesis
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
@@ -25,6 +26,8 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith("OVERREAD_") and name != "OVERREAD_REQUIRE"]:
         del os.environ[name]
     os.environ.setdefault("MPLBACKEND", "Agg")
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 

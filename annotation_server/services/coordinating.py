@@ -101,7 +101,7 @@ def request_training(record: Record, address: str) -> int:
         If the stage is not open, is being trained already, or has comparisons without a verdict.
     """
     with record.database.write() as session:
-        stage = _open_stage(session, address)
+        stage = _require_open(_held_stage(session, address))
         round_ = stage.rounds[-1]
         _refuse_running(session, stage, round_)
         if round_.state is RoundState.READING:
@@ -111,7 +111,7 @@ def request_training(record: Record, address: str) -> int:
     if again:
         settle_round(record, round_id)
     with record.database.write() as session:
-        stage = _open_stage(session, address)
+        stage = _require_open(_held_stage(session, address))
         round_ = _next_round(session, stage)
         _refuse_running(session, stage, round_)
         round_.state = RoundState.TRAINING
@@ -132,7 +132,7 @@ def lock_stage(record: Record, address: str, *, leave_open: bool = False) -> int
         If the stage is not open, is still being trained, or has comparisons without a verdict.
     """
     with record.database.write() as session:
-        stage = find_stage(session, address)
+        stage = _held_stage(session, address)
         if stage.state is not StageState.LOCKED:
             _lock(session, stage, leave_open=leave_open)
         round_id = stage.rounds[-1].id
@@ -203,18 +203,24 @@ def _lock(session: Session, stage: Stage, *, leave_open: bool) -> None:
         msg = f"Stage {stage.address} is in its {round_.state} round; there is nothing to lock yet."
         raise StateError(msg, hint=f"Run `overread stage train {stage.address}` and `overread worker` first.")
     if leave_open:
-        for comparison in _undecided(session, round_.id):
+        for comparison in _undecided(session, round_.id, lock=True):  # a verdict comes before that, or too late
             session.delete(comparison)
         session.flush()
     _refuse_open_comparisons(session, stage, verb="locked")
     stage.state, stage.locked_at, round_.state = StageState.LOCKED, now(), RoundState.DONE
 
 
-def _open_stage(session: Session, address: str) -> Stage:
+def _held_stage(session: Session, address: str) -> Stage:
+    """The stage, locked: whoever else would take it a step further waits for this transaction."""
     stage = find_stage(session, address)
+    session.refresh(stage, with_for_update=True)
+    return stage
+
+
+def _require_open(stage: Stage) -> Stage:
     if stage.state is not StageState.OPEN:
-        msg = f"Stage {address} is {stage.state}; only an open stage is trained."
-        hint = f"Run `overread stage open {address}` first." if stage.state is StageState.DRAFT else ""
+        msg = f"Stage {stage.address} is {stage.state}; only an open stage is trained."
+        hint = f"Run `overread stage open {stage.address}` first." if stage.state is StageState.DRAFT else ""
         raise StateError(msg, hint=hint)
     return stage
 
@@ -243,9 +249,10 @@ def _refuse_open_comparisons(session: Session, stage: Stage, *, verb: str) -> No
     raise StateError(msg, hint="Let readers decide them, or lock with `--leave-open`.")
 
 
-def _undecided(session: Session, round_id: int) -> Sequence[Comparison]:
+def _undecided(session: Session, round_id: int, *, lock: bool = False) -> Sequence[Comparison]:
     query = select(Comparison).where(Comparison.round_id == round_id, Comparison.decided_at.is_(None))
-    return session.scalars(query.order_by(Comparison.id)).all()
+    query = query.order_by(Comparison.id)
+    return session.scalars(query.with_for_update() if lock else query).all()
 
 
 def _last_job(session: Session, round_: Round) -> Job | None:

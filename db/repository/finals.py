@@ -7,11 +7,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.artifacts import Store
+from db.domain.campaign import Arm
 from db.domain.errors import StateError
 from db.domain.mask import Mask, canonical_mask
 from db.domain.provenance import MaskOrigin
 from db.domain.verdict import VerdictKind
-from db.models import Comparison, FinalMask, MaskRow, Round, Verdict
+from db.models import CampaignCase, Comparison, FinalMask, MaskRow, Round, Verdict
 from db.record import Record
 from db.repository.lineage import certify
 
@@ -37,8 +38,9 @@ def current_verdicts(session: Session, round_id: int) -> dict[int, list[Verdict]
 def settle_round(record: Record, round_id: int) -> int:
     """Make the final mask of every decided case of a round that has none yet; the number made.
 
-    Pixels are computed and stored before the rows are written, so that no writer waits for them; doing it again
-    changes nothing. Every mask's certificate is checked first.
+    Pixels are computed and stored before the rows are written, so that no writer waits for them; doing it again, also
+    at the same moment, changes nothing. Every mask's certificate is checked first. A film that was taken away from
+    the study gets none.
 
     Raises
     ------
@@ -48,16 +50,24 @@ def settle_round(record: Record, round_id: int) -> int:
         If a mask descends from a network that saw its component.
     """
     with record.database.read() as session:
-        pending = _pending(session, round_id)
+        round_ = session.get_one(Round, round_id)
+        pending = _pending(session, round_)
         certify(
             session,
             [verdict.mask_id for verdict in pending if verdict.mask_id is not None],
         )
         settled = [_settle(record.store, verdict) for verdict in pending]
-        campaign_id = session.get_one(Round, round_id).stage.campaign_id
+        campaign_id = round_.stage.campaign_id
     with record.database.write() as session:
-        session.add_all(FinalMask(campaign_id=campaign_id, round_id=round_id, **vars(one)) for one in settled)
-    return len(settled)
+        session.get_one(Round, round_id, with_for_update=True)  # whoever settles it too comes before or after
+        done = _settled_cases(session, round_id)
+        finals = [
+            FinalMask(campaign_id=campaign_id, round_id=round_id, **vars(one))
+            for one in settled
+            if one.case_id not in done
+        ]
+        session.add_all(finals)
+    return len(finals)
 
 
 def shown_mask(store: Store, mask: MaskRow) -> Mask:
@@ -76,11 +86,18 @@ def shown_mask(store: Store, mask: MaskRow) -> Mask:
     return canonical_mask(native, height, width) if mask.origin is MaskOrigin.DRAWING else native
 
 
-def _pending(session: Session, round_id: int) -> list[Verdict]:
-    done = set(session.scalars(select(FinalMask.case_id).where(FinalMask.round_id == round_id)))
+def _settled_cases(session: Session, round_id: int) -> set[int]:
+    return set(session.scalars(select(FinalMask.case_id).where(FinalMask.round_id == round_id)))
+
+
+def _pending(session: Session, round_: Round) -> list[Verdict]:
+    taken_away = select(CampaignCase.case_id).where(
+        CampaignCase.campaign_id == round_.stage.campaign_id, CampaignCase.arm == Arm.SET_ASIDE
+    )
+    passed_over = _settled_cases(session, round_.id) | set(session.scalars(taken_away))
     pending = []
-    for case_id, verdicts in current_verdicts(session, round_id).items():
-        if case_id in done:
+    for case_id, verdicts in current_verdicts(session, round_.id).items():
+        if case_id in passed_over:
             continue
         if len({verdict.mask_id for verdict in verdicts}) > 1:
             msg = f"The readers of case {verdicts[0].comparison.case.key} differ."

@@ -5,12 +5,15 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import select, update
 
-from annotation_server.services.coordinating import lock_stage
+from annotation_server.services import reading
+from annotation_server.services.coordinating import lock_stage, request_training
 from annotation_server.services.reading import ReadingService
+from db import jobs
 from db.domain.errors import NotFoundError, OverreadError, StateError
 from db.domain.provenance import MaskOrigin
 from db.domain.verdict import Decision, UnreadableReason, VerdictKind
@@ -170,6 +173,50 @@ def test_locking_while_a_verdict_is_revised_settles_what_was_acknowledged(open_r
             position = seat.order[acknowledged[seat.account_id]]
             query = select(Candidate.mask_id).where(Candidate.case_id == seat.case_id, Candidate.position == position)
             assert finals[seat.case_id] == session.scalars(query).one()
+
+
+def test_locking_without_undecided_films_keeps_the_verdict_that_comes_at_that_moment(open_room, monkeypatch):
+    record, room, stage_id, (reader,) = open_room(n_cases=3, n_readers=1)
+    token = room.next_comparison(reader, stage_id).token
+    is_deciding, make = threading.Event(), reading._verdict
+
+    def make_slowly(*arguments):
+        is_deciding.set()
+        time.sleep(0.5)
+        return make(*arguments)
+
+    def lock():
+        is_deciding.wait()
+        return lock_stage(record, "pilot/I", leave_open=True)
+
+    monkeypatch.setattr(reading, "_verdict", make_slowly)
+    decide = partial(room.decide, reader, token, PICK, idempotency_key="key", drawing=None)
+    assert at_once(lambda job: job(), [decide, lock]) == [1, 1]
+    assert [seat.token for seat in seats(record)] == [token]
+
+
+def test_locking_at_once_makes_each_final_mask_once(open_room):
+    record, room, stage_id, (reader,) = open_room(n_cases=8, n_readers=1)
+    while view := room.next_comparison(reader, stage_id):
+        room.decide(reader, view.token, PICK, idempotency_key="key", drawing=None)
+    assert sum(at_once(lambda _: lock_stage(record, "pilot/I"), range(4))) == 8
+
+
+def test_training_again_at_once_begins_one_round_with_one_job(open_room):
+    record, room, stage_id, (reader,) = open_room(n_cases=8, n_readers=1)
+    jobs.prepare(record.database)
+    while view := room.next_comparison(reader, stage_id):
+        room.decide(reader, view.token, PICK, idempotency_key="key", drawing=None)
+
+    def train(_):
+        try:
+            return request_training(record, "pilot/I")
+        except StateError:
+            return None
+
+    assert len([job_id for job_id in at_once(train, range(4)) if job_id is not None]) == 1
+    with record.database.read() as session:
+        assert [round_.number for round_ in session.get_one(Stage, stage_id).rounds] == [1, 2]
 
 
 def test_a_film_taken_away_is_gone_for_those_who_take_seats_meanwhile(open_room):

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
+from db.domain.campaign import Arm
 from db.domain.errors import StateError
 from db.domain.mask import canonical_mask
 from db.domain.provenance import MaskOrigin
 from db.domain.verdict import VerdictKind
-from db.models import Candidate, Comparison, FinalMask, MaskRow
+from db.models import CampaignCase, Candidate, Comparison, FinalMask, MaskRow
+from db.repository import finals as repository
 from db.repository.finals import settle_round
 
 
@@ -51,6 +53,27 @@ def test_settling_twice_changes_nothing(read):
     assert settle_round(read.record, 1) == 11
     assert settle_round(read.record, 1) == 0
     assert len(finals(read)) == 11
+
+
+def test_settling_at_the_same_moment_makes_each_final_mask_once(read, monkeypatch):
+    settle = repository._settle
+
+    def settle_last(store, verdict):
+        monkeypatch.setattr(repository, "_settle", settle)
+        assert settle_round(read.record, 1) == 11
+        return settle(store, verdict)
+
+    monkeypatch.setattr(repository, "_settle", settle_last)
+    assert settle_round(read.record, 1) == 0
+    assert len(finals(read)) == 11
+
+
+def test_a_film_that_was_taken_away_gets_no_final_mask_whatever_was_said_of_it(read):
+    with read.record.database.write() as session:
+        case_id = session.scalars(select(Comparison.case_id).limit(1)).one()
+        session.get_one(CampaignCase, (1, case_id)).arm = Arm.SET_ASIDE
+    assert settle_round(read.record, 1) == 10
+    assert case_id not in {one.case_id for one in finals(read)}
 
 
 def test_an_unreadable_film_leaves_the_stage_without_a_final_mask(read):
