@@ -38,6 +38,7 @@ def add_account(  # noqa: PLR0913 - one argument for each column that a person f
     if not code or not code.isprintable() or code != code.strip():
         msg = f"An account cannot have the code {code!r}."
         raise InputError(msg, hint="Use letters, digits and dashes.")
+    email = email and email.lower()
     taken = select(Account).where(or_(Account.code == code, and_(Account.email.is_not(None), Account.email == email)))
     if session.scalar(taken.limit(1)) is not None:
         msg = f"There is an account with the code {code!r} or its address already."
@@ -83,8 +84,11 @@ def deactivate(account: Account) -> None:
 
 
 def authenticate(session: Session, identity: str, password: str) -> Account | None:
-    """The active account that this code or e-mail address and password open, or None; both take the same time."""
-    query = select(Account).where(or_(Account.code == identity, Account.email == identity))
+    """The active account that this code or e-mail address and password open, or None; both take the same time.
+
+    The case of letters counts in a code, and does not in an address.
+    """
+    query = select(Account).where(or_(Account.code == identity, Account.email == identity.lower()))
     account = session.scalar(query.order_by(Account.code != identity).limit(1))
     is_known = account is not None and account.active and account.password is not None
     hashed = account.password if account is not None and is_known else None

@@ -5,8 +5,10 @@ Settings say where Overread runs; what it computes is said by specifications (`p
 
 import os
 import secrets
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import ClassVar
 
 from pydantic import Field, SecretStr
@@ -127,10 +129,11 @@ class Settings(BaseSettings):
 def key_file(path: Path) -> bytes:
     """The key in `path`; a new random one is made, readable by its owner only, where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_hex(KEY_BYTES).encode())
+    if not path.exists():
+        with NamedTemporaryFile(dir=path.parent, prefix=".new-") as file:  # readable by its owner only
+            file.write(secrets.token_hex(KEY_BYTES).encode())
+            file.flush()
+            os.fsync(file.fileno())
+            with suppress(FileExistsError):  # another process was first: its key counts
+                os.link(file.name, path)  # whole or not at all, and never over a key that is there
     return path.read_bytes()

@@ -20,7 +20,7 @@ def enrol(session: Session, campaign: Campaign) -> None:
     """Make every ingested film that is not a member yet a member, with its arm and its fold.
 
     The first time all folds are made, stratified by class and by who has a drawing; later a film inherits the fold of
-    its component, and one that would join components of different folds is set aside.
+    its component and the name that it had then, and one that would join components of different folds is set aside.
 
     Raises
     ------
@@ -30,6 +30,7 @@ def enrol(session: Session, campaign: Campaign) -> None:
     rows = _candidates(session)
     members = {member.case.key: member for member in _members(session, campaign)}
     of_case = component_names(campaign, rows)
+    joined = {of_case[key]: member.component for key, member in members.items()}
     arms = {row.key: _arm(row) for row in rows}
     placed = {row.key: of_case[row.key] for row in rows if arms[row.key][0] is not Arm.SET_ASIDE}
     if members:
@@ -50,7 +51,7 @@ def enrol(session: Session, campaign: Campaign) -> None:
             campaign_id=campaign.id,
             case=row,
             arm=arm,
-            component=of_case[row.key],
+            component=joined.get(of_case[row.key], of_case[row.key]),
             fold=folds.get(row.key),
             reason=reason,
         )

@@ -27,11 +27,13 @@ def drawings(session: Session, campaign_id: int) -> dict[str, int]:
 
 
 def final_masks(session: Session, campaign_id: int) -> dict[str, list[FinalMask]]:
-    """The final masks of each case, the last round's first."""
+    """The final masks of each case, the last round's first; none of a film that was taken away from the study."""
     query = (
         select(CaseRow.key, FinalMask)
         .join(FinalMask, FinalMask.case_id == CaseRow.id)
-        .where(FinalMask.campaign_id == campaign_id)
+        .join(CampaignCase, CampaignCase.case_id == CaseRow.id)
+        .where(FinalMask.campaign_id == campaign_id, CampaignCase.campaign_id == campaign_id)
+        .where(CampaignCase.arm != Arm.SET_ASIDE)
         .order_by(FinalMask.round_id.desc())
     )
     found: dict[str, list[FinalMask]] = defaultdict(list)
@@ -90,7 +92,7 @@ def benchmark_plan(session: Session, campaign_id: int) -> tuple[Split, ...]:
     Raises
     ------
     StateError
-        If there are no final masks, or some fold has none.
+        If there are no final masks.
     """
     campaign = session.get_one(Campaign, campaign_id)
     finals = final_masks(session, campaign_id)

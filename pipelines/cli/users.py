@@ -20,7 +20,7 @@ def command() -> None:
 @command.command(epilog="Example:\n\n    overread users add r1 --role reader")
 @click.argument("code")
 @click.option("--role", type=click.Choice([str(role) for role in Role]), required=True, help="What it may do.")
-@click.option("--email", help="Address, for the coordinator's own records.")
+@click.option("--email", help="E-mail address, with which one can sign in besides the code.")
 @click.option("--simulated", is_flag=True, help="A reader that is a program; nobody can sign in with it.")
 @click.option("--no-login", is_flag=True, help="Nobody signs in: a reader whose drawings come from files.")
 @PASSWORD

@@ -14,9 +14,11 @@ def session(record):
 
 
 def test_a_code_or_an_address_opens_the_account_with_its_password_only(session):
-    account = add_account(session, "r1", Role.READER, email="r1@example.org", password=PASSWORD)
+    account = add_account(session, "r1", Role.READER, email="R1@example.org", password=PASSWORD)
     assert authenticate(session, "r1", PASSWORD) is account
     assert authenticate(session, "r1@example.org", PASSWORD) is account
+    assert authenticate(session, "R1@Example.org", PASSWORD) is account
+    assert authenticate(session, "R1", PASSWORD) is None
     assert authenticate(session, "r1", PASSWORD + "!") is None
     assert authenticate(session, "r2", PASSWORD) is None
 
@@ -49,7 +51,7 @@ def test_a_new_password_ends_the_old_one_and_its_sessions(session):
 def test_two_accounts_without_an_address_are_fine_but_codes_and_addresses_are_unique(session):
     add_account(session, "r1", Role.READER)
     add_account(session, "r2", Role.READER, email="x@example.org")
-    for code, email in [("r1", None), ("r3", "x@example.org")]:
+    for code, email in [("r1", None), ("r3", "X@example.org")]:
         with pytest.raises(InputError, match="already"):
             add_account(session, code, Role.READER, email=email)
 

@@ -1,12 +1,14 @@
 """Where configuration comes from."""
 
+import errno
+import os
 import stat
 
 import pytest
 from pydantic import ValidationError
 
 from db.domain.errors import InputError
-from db.settings import Settings
+from db.settings import Settings, key_file
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +47,21 @@ def test_the_pseudonym_key_is_made_once_and_only_its_owner_can_read_it(tmp_path)
     key = Settings(home=tmp_path).pseudonym_key
     assert Settings(home=tmp_path).pseudonym_key == key
     assert stat.S_IMODE((tmp_path / "keys" / "pseudonym.key").stat().st_mode) == 0o600
+
+
+def test_a_key_that_could_not_be_written_leaves_nothing_behind(tmp_path, monkeypatch):
+    def fail(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="No space left"):
+            key_file(tmp_path / "keys" / "pseudonym.key")
+    assert list((tmp_path / "keys").iterdir()) == []
+    assert len(key_file(tmp_path / "keys" / "pseudonym.key")) == 64
+
+
+def test_the_key_of_a_process_that_was_first_counts(tmp_path, monkeypatch):
+    path = tmp_path / "pseudonym.key"
+    monkeypatch.setattr(os, "fsync", lambda _: path.write_bytes(b"first"))
+    assert key_file(path) == b"first"

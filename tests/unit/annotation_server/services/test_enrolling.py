@@ -8,6 +8,7 @@ from db.domain.campaign import Arm
 from db.domain.case import CaseClass, View
 from db.domain.errors import InputError, StateError
 from db.models import CampaignCase, CaseRow, MaskRow
+from db.repository.cases import component_of
 from db.repository.finals import settle_round
 
 
@@ -65,6 +66,20 @@ def test_a_late_film_inherits_its_patients_fold_and_cannot_change_sides(campaign
     found = members(campaign)
     assert found["late"][0] is Arm.SET_ASIDE
     assert found["late"][2] == found["c02"][2]
+
+
+def test_a_late_film_bears_the_name_that_its_component_had_when_the_folds_were_made(campaign):
+    campaign.open("I")
+    with campaign.record.database.write() as session:
+        late = campaign.case(12)
+        late.key = "a-late"
+        session.add(late)
+        session.flush()
+        for row in session.scalars(select(CaseRow).where(CaseRow.component == "c12")):
+            row.component = "a-late"
+        session.flush()
+        enrol(session, campaign.stage(session, "I").campaign)
+        assert component_of(session, 1)["a-late"] == component_of(session, 1)["c12"] == "c12"
 
 
 def test_a_late_film_that_joins_two_folds_is_set_aside_with_the_reason(campaign):
