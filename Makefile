@@ -25,7 +25,7 @@ test: setup tools ## All tests.
 	@$(PYTEST)
 
 fast-test: setup ## The tests that take under two minutes together.
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) -m "not slow and not browser"
 
 benchmark: setup ## Speed of ingest and of the server; alone on the machine, as it measures time.
 	@$(BIN)/pytest tests/benchmark/*.py -s

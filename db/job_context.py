@@ -69,7 +69,7 @@ class JobContext:
 
     @property
     def folder(self) -> Path:
-        """Where the job keeps what it needs while it runs; gone once it is done."""
+        """Where the job keeps what it needs while it runs; gone once it has ended."""
         return self.record.settings.home / "jobs" / str(self.job_id)
 
     @property

@@ -5,6 +5,7 @@ dies on the way. A handler is run again after a crash and finds what is finished
 """
 
 import logging
+import shutil
 import signal
 import socket
 import time
@@ -235,10 +236,9 @@ class Worker:
         try:
             handler(context)
         except JobStopped:
-            if not self._stopping.is_set():
-                return
-            self._move(context.job_id, JobState.RUNNING, JobState.QUEUED)
-            raise  # so that the engine holds it for pending, and the next worker takes it up
+            if self._stopping.is_set():
+                self._move(context.job_id, JobState.RUNNING, JobState.QUEUED)
+                raise  # so that the engine holds it for pending, and the next worker takes it up
         except Exception as error:  # noqa: BLE001 - whatever it is, the job failed and the worker goes on
             if not isinstance(error, OverreadError) or isinstance(error, InvariantError):
                 _log.exception("Job %d failed.", context.job_id)
@@ -246,6 +246,7 @@ class Worker:
             self._move(context.job_id, JobState.RUNNING, JobState.FAILED, error=message, finished_at=now())
         else:
             self._move(context.job_id, JobState.RUNNING, JobState.DONE, finished_at=now())
+        shutil.rmtree(context.folder, ignore_errors=True)  # the job has ended: nobody takes it up again
 
     def _move(self, job_id: int, before: JobState, after: JobState, **values: object) -> bool:
         """Take a job from one state to another; whether it was in the first."""
@@ -271,9 +272,8 @@ class Worker:
 
 
 def _refuse_second(session: Session, kind: JobKind, campaign_id: int, round_id: int | None) -> None:
-    active = [state for state in JobState if state.is_active]
     query = select(Job).where(Job.kind == kind, Job.campaign_id == campaign_id, Job.round_id == round_id)
-    if (job := session.scalar(query.where(Job.state.in_(active)))) is not None:
+    if (job := session.scalar(query.where(Job.state.in_(JobState.active())))) is not None:
         msg = f"Job {job.id} ({kind}) is {job.state} for this already."
         raise StateError(msg, hint=f"Wait for it, or end it with `overread worker cancel {job.id}`.")
 

@@ -5,7 +5,7 @@ from typing import Self
 
 from db.artifacts import Store
 from db.session import Database
-from db.settings import Settings
+from db.settings import Settings, read_settings
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Record:
         """The record that the settings name, its schema brought up to date."""
         from db.migrations import upgrade  # noqa: PLC0415 - Alembic is not needed by those who hold a record already
 
-        settings = settings or Settings()
+        settings = settings or read_settings()
         database = Database.of(settings)
         upgrade(database)
         return cls(settings, database, Store(settings.store_folder))

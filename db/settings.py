@@ -9,9 +9,10 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from tomllib import TOMLDecodeError
 from typing import ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -124,6 +125,24 @@ class Settings(BaseSettings):
                 hint="Set OVERREAD_SECRET_KEY, or run `overread doctor --init` to make one.",
             )
         return key
+
+
+def read_settings() -> Settings:
+    """The settings that variables and file name.
+
+    Raises
+    ------
+    InputError
+        If one is unknown or of another kind. What it holds may be secret, so it is not told.
+    """
+    try:
+        return Settings()
+    except TOMLDecodeError as error:
+        fault = f"{Settings.model_config['toml_file']} is no TOML: {error}"
+    except ValidationError as error:
+        fault = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+    msg = f"The settings cannot be used. {fault}."
+    raise InputError(msg, hint="The settings and their variables stand in docs/reference.md.")
 
 
 def key_file(path: Path) -> bytes:

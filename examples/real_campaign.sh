@@ -2,7 +2,7 @@
 # A whole campaign on real films with `overread` commands only; docs/tutorial.md explains each step.
 # Simulated readers stand in for doctors: their verdicts exercise the protocol and are no evidence.
 #
-#   examples/real_campaign.sh ../shared/data campaign
+#   examples/real_campaign.sh path/to/films campaign
 set -euo pipefail
 data=${1:?folder with cxr-cohen, cxr-hannover and cxr-nih14}
 export OVERREAD_HOME=${2:-campaign}

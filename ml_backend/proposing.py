@@ -40,12 +40,12 @@ def offer_candidates(context: JobContext, round_id: int) -> None:
     InvariantError
         If a mask descends from a network that saw its component, or a case lacks candidates. Nothing is offered.
     """
+    entropy = np.random.default_rng()  # not the campaign's seed: who knows that could compute which mask stands where
     with context.record.database.write() as session:
         job = context.running_job(session)
         round_ = session.get_one(Round, round_id)
         for case_id, mask_ids in sorted(_on_offer(session, job.id, round_).items()):
-            order = np.random.default_rng([round_.stage.campaign.definition.seed, round_id, case_id])
-            positions = order.permutation(len(mask_ids)).tolist()
+            positions = entropy.permutation(len(mask_ids)).tolist()
             session.add_all(
                 Candidate(round_id=round_id, case_id=case_id, position=position, mask_id=mask_id)
                 for position, mask_id in zip(positions, mask_ids, strict=True)

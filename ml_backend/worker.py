@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,7 +81,6 @@ def train_splits(context: JobContext, training: Training, keep: Keep) -> None:
         run = _NetworkRun(context, keep, spec, n_folds=len(training.splits))
         for data, group in zip(packs, groups, strict=True):
             run.train(data, group)
-    shutil.rmtree(context.folder)
 
 
 @dataclass(eq=False)

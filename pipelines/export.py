@@ -13,8 +13,6 @@ Normal films have an empty mask. The folder appears whole or not at all.
 import csv
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -25,15 +23,17 @@ from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.domain.campaign import Arm, StageState
-from db.domain.errors import InputError, StateError
+from db.domain.campaign import Arm
+from db.domain.errors import StateError
 from db.domain.provenance import SOFTWARE_VERSION
 from db.jobs import JobContext
 from db.models import Campaign, CampaignCase, CaseRow, FinalMask
 from db.record import Record
 from db.repository.cases import find_campaign
+from db.repository.judgements import UNBLINDED
 from db.repository.lineage import certify
 from db.repository.plans import final_masks
+from pipelines.publishing import publish_folder
 
 NOTICE = "For research use. Not a medical device."
 
@@ -85,13 +85,6 @@ def run(context: JobContext) -> None:
     export_campaign(context.record, campaign, folder, report=context.report)
 
 
-def check_target(folder: Path) -> None:
-    """Raise InputError if `folder` holds something already."""
-    if folder.exists() and any(folder.iterdir()):
-        msg = f"Folder {folder} is not empty."
-        raise InputError(msg, hint="Name a new folder: an export never mixes with what is there.")
-
-
 def export_campaign(record: Record, campaign: str, folder: Path, *, report: Report = _silent) -> int:
     """Write the final masks of a campaign's unblinded stages, and its control group; the number of films.
 
@@ -102,20 +95,11 @@ def export_campaign(record: Record, campaign: str, folder: Path, *, report: Repo
     StateError
         If no stage is unblinded yet: origins do not leave before.
     """
-    check_target(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".export-"))
-    try:
-        with record.database.read() as session:
-            found = find_campaign(session, campaign)
-            rows = list(_write_films(session, record, found, temporary, report))
-            _write_manifest(temporary / "manifest.csv", rows)
-            _write_card(temporary / "dataset.json", found, rows)
-        if folder.exists():
-            folder.rmdir()
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with publish_folder(folder) as temporary, record.database.read() as session:
+        found = find_campaign(session, campaign)
+        rows = list(_write_films(session, record, found, temporary, report))
+        _write_manifest(temporary / "manifest.csv", rows)
+        _write_card(temporary / "dataset.json", found, rows)
     return len(rows)
 
 
@@ -140,11 +124,10 @@ def _write_films(
 
 def _exported_finals(session: Session, campaign: Campaign) -> dict[str, FinalMask]:
     """The newest final mask of each case whose stage is unblinded."""
-    shown = {StageState.UNBLINDED, StageState.CLOSED}
     finals = {
         key: visible[0]
         for key, found in final_masks(session, campaign.id).items()
-        if (visible := [final for final in found if final.round.stage.state in shown])
+        if (visible := [final for final in found if final.round.stage.state in UNBLINDED])
     }
     if not finals:
         msg = f"Campaign {campaign.name} has no final masks of an unblinded stage."

@@ -10,8 +10,6 @@ The folder appears whole or not at all. For research use. Not a medical device.
 """
 
 import csv
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import groupby
@@ -31,6 +29,7 @@ from db.repository.cases import find_campaign
 from ml_backend.data import Film, fit_film
 from pipelines.compile.films import FILM_SUFFIXES, decode
 from pipelines.infection_map import render
+from pipelines.publishing import check_target, publish_folder
 from pipelines.severity import assess
 
 FLOOR = 0.05
@@ -108,24 +107,15 @@ def predict_folder(
     InputError
         If `output` holds something, or `folder` no film that can be read.
     """
-    if output.exists() and any(output.iterdir()):
-        msg = f"Folder {output} is not empty."
-        raise InputError(msg, hint="Name a new folder.")
+    check_target(output)
     side = members[0].input_size
     paths, fitted, problems = _take_in(folder, side)
     maps = (forward or mean_maps)(members, np.stack(fitted))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=output.parent, prefix=".predict-"))
-    try:
+    with publish_folder(output) as temporary:
         for name in ("masks", "maps"):
             (temporary / name).mkdir()
         films = tuple(_write_film(path, one, temporary) for path, one in zip(paths, maps, strict=True))
         _write_grades(temporary / "grades.csv", films)
-        if output.exists():
-            output.rmdir()
-        temporary.rename(output)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return Prediction(films, problems)
 
 

@@ -18,7 +18,7 @@ from db.domain.provenance import JobKind
 from db.models import Campaign, CampaignCase, Comparison, Job, Round, Stage, now
 from db.record import Record
 from db.repository.cases import find_stage
-from db.repository.finals import settle_round
+from db.repository.finals import agreed_verdicts, settle_round
 from db.repository.plans import drawings, round_plan
 
 SHOWN_KEYS = 10
@@ -106,6 +106,7 @@ def request_training(record: Record, address: str) -> int:
         _refuse_running(session, stage, round_)
         if round_.state is RoundState.READING:
             _refuse_open_comparisons(session, stage, verb="trained again")
+            agreed_verdicts(session, round_.id)
             round_.state = RoundState.DONE  # from here on no verdict of it changes
         round_id, again = round_.id, round_.state is RoundState.DONE
     if again:
@@ -154,10 +155,7 @@ def unblind_stage(record: Record, address: str) -> None:
     settle_round(record, round_id)
     with record.database.write() as session:
         stage = find_stage(session, address)
-        stage.state, stage.unblinded_at = (
-            advance(stage.state, StageState.UNBLINDED, stage=address),
-            now(),
-        )
+        stage.state, stage.unblinded_at = advance(stage.state, StageState.UNBLINDED, stage=address), now()
 
 
 def close_stage(session: Session, address: str) -> Stage:
@@ -170,10 +168,7 @@ def close_stage(session: Session, address: str) -> Stage:
     """
     stage = find_stage(session, address)
     _refuse_open_comparisons(session, stage, verb="closed")
-    stage.state, stage.closed_at = (
-        advance(stage.state, StageState.CLOSED, stage=address),
-        now(),
-    )
+    stage.state, stage.closed_at = advance(stage.state, StageState.CLOSED, stage=address), now()
     return stage
 
 
@@ -199,7 +194,7 @@ def stage_status(session: Session, stage: Stage) -> StageStatus:
 def _lock(session: Session, stage: Stage, *, leave_open: bool) -> None:
     advance(stage.state, StageState.LOCKED, stage=stage.address)
     round_ = stage.rounds[-1]
-    if round_.state is not RoundState.READING:
+    if round_.state not in {RoundState.READING, RoundState.DONE}:
         msg = f"Stage {stage.address} is in its {round_.state} round; there is nothing to lock yet."
         raise StateError(msg, hint=f"Run `overread stage train {stage.address}` and `overread worker` first.")
     if leave_open:
@@ -207,6 +202,7 @@ def _lock(session: Session, stage: Stage, *, leave_open: bool) -> None:
             session.delete(comparison)
         session.flush()
     _refuse_open_comparisons(session, stage, verb="locked")
+    agreed_verdicts(session, round_.id)
     stage.state, stage.locked_at, round_.state = StageState.LOCKED, now(), RoundState.DONE
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 EQUAL_DICE = 0.98
-"""Candidates at least this alike share the credit of a pick (READING_ROOM.md)."""
+"""Candidates at least this alike share the credit of a pick: nobody could tell them apart."""
 
 
 def williams_square(n: int) -> list[list[int]]:

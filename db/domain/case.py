@@ -1,7 +1,5 @@
-"""A case: one film of one patient."""
+"""What a case, one film of one patient, may be."""
 
-from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 
 
@@ -21,27 +19,3 @@ class View(StrEnum):
     AP_SUPINE = "ap_supine"
     LATERAL = "lateral"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One film with what the study knows of it; `patient` and `taken_on` are already de-identified.
-
-    `component` names the set of cases that must stay on one side of every split: films of one patient, and
-    near-duplicate films. It is the smallest key among its members.
-    """
-
-    key: str
-    patient: str
-    component: str
-    case_class: CaseClass
-    view: View
-    source: str
-    licence: str
-    width_px: int
-    height_px: int
-    film_digest: str
-    sex: str | None = None
-    age_years: float | None = None
-    taken_on: date | None = None
-    simulated: bool = False

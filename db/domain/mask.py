@@ -1,6 +1,6 @@
 """Masks, and the one function that makes what a reader sees and accepts out of any origin.
 
-Source: DESIGN.md "Canonical mask"; the budget is in `docs/method.md`. A drawing at the film's size and a probability
+Its budget is in `docs/method.md`. A drawing at the film's size and a probability
 map at a network's size pass through the same resampling, the same light low-pass and the same threshold, so that an
 edge does not tell who drew it.
 """

@@ -1,31 +1,16 @@
-"""Cases between rows and domain values."""
+"""Campaigns and stages by their names, and the components of a campaign's cases."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.domain.case import Case
 from db.domain.errors import NotFoundError
 from db.models import Campaign, CampaignCase, CaseRow, Stage
-
-
-def case_value(row: CaseRow) -> Case:
-    """The domain value of a row."""
-    return Case(**{name: getattr(row, name) for name in Case.__dataclass_fields__})
 
 
 def component_of(session: Session, campaign_id: int) -> dict[str, str]:
     """The component of each of the campaign's cases, as it was when the case joined."""
     query = select(CaseRow.key, CampaignCase.component).join(CampaignCase)
     return dict(session.execute(query.where(CampaignCase.campaign_id == campaign_id)).all())
-
-
-def find_case(session: Session, key: str) -> CaseRow:
-    """The case of `key`, or NotFoundError."""
-    row = session.scalar(select(CaseRow).where(CaseRow.key == key))
-    if row is None:
-        msg = f"There is no case {key!r}."
-        raise NotFoundError(msg, hint="Case keys are those of the manifest that was ingested.")
-    return row
 
 
 def find_campaign(session: Session, name: str) -> Campaign:

@@ -35,6 +35,23 @@ def current_verdicts(session: Session, round_id: int) -> dict[int, list[Verdict]
     return found
 
 
+def agreed_verdicts(session: Session, round_id: int) -> dict[int, Verdict]:
+    """The verdict of each decided case: case id -> what all its readers chose.
+
+    Raises
+    ------
+    StateError
+        If two readers of one case differ: that needs adjudication.
+    """
+    agreed = {}
+    for case_id, verdicts in current_verdicts(session, round_id).items():
+        if len({verdict.mask_id for verdict in verdicts}) > 1:
+            msg = f"The readers of case {verdicts[0].comparison.case.key} differ."
+            raise StateError(msg, hint="Let one of them revise the verdict; adjudication settles the rest.")
+        agreed[case_id] = verdicts[0]
+    return agreed
+
+
 def settle_round(record: Record, round_id: int) -> int:
     """Make the final mask of every decided case of a round that has none yet; the number made.
 
@@ -52,10 +69,7 @@ def settle_round(record: Record, round_id: int) -> int:
     with record.database.read() as session:
         round_ = session.get_one(Round, round_id)
         pending = _pending(session, round_)
-        certify(
-            session,
-            [verdict.mask_id for verdict in pending if verdict.mask_id is not None],
-        )
+        certify(session, [verdict.mask_id for verdict in pending if verdict.mask_id is not None])
         settled = [_settle(record.store, verdict) for verdict in pending]
         campaign_id = round_.stage.campaign_id
     with record.database.write() as session:
@@ -95,19 +109,12 @@ def _pending(session: Session, round_: Round) -> list[Verdict]:
         CampaignCase.campaign_id == round_.stage.campaign_id, CampaignCase.arm == Arm.SET_ASIDE
     )
     passed_over = _settled_cases(session, round_.id) | set(session.scalars(taken_away))
-    pending = []
-    for case_id, verdicts in current_verdicts(session, round_.id).items():
-        if case_id in passed_over:
-            continue
-        if len({verdict.mask_id for verdict in verdicts}) > 1:
-            msg = f"The readers of case {verdicts[0].comparison.case.key} differ."
-            raise StateError(
-                msg,
-                hint="Let one of them revise the verdict; adjudication settles the rest.",
-            )
-        if verdicts[0].kind is not VerdictKind.UNREADABLE:
-            pending.append(verdicts[0])
-    return pending
+    agreed = agreed_verdicts(session, round_.id)
+    return [
+        verdict
+        for case_id, verdict in agreed.items()
+        if case_id not in passed_over and verdict.kind is not VerdictKind.UNREADABLE
+    ]
 
 
 def _settle(store: Store, verdict: Verdict) -> _Settled:

@@ -8,10 +8,17 @@ from db.domain.agreement import MANUAL, Judgement, find_equal_slots
 from db.domain.campaign import StageState
 from db.domain.errors import StateError
 from db.domain.mask import Mask, canonical_grid_mask
-from db.models import Candidate, MaskRow, Round, Verdict
+from db.models import Candidate, MaskRow, Round, Stage, Verdict
 from db.repository.finals import current_verdicts
 
 UNBLINDED = frozenset({StageState.UNBLINDED, StageState.CLOSED})
+
+
+def require_unblinded(stage: Stage) -> None:
+    """Raise StateError unless the origins of the stage's candidates may be told."""
+    if stage.state not in UNBLINDED:
+        msg = f"Stage {stage.address} is {stage.state}: who made which candidate is hidden."
+        raise StateError(msg, hint=f"Run `overread stage unblind {stage.address}` when its reading is over.")
 
 
 def judge_round(session: Session, store: Store, round_id: int) -> list[Judgement]:
@@ -22,10 +29,7 @@ def judge_round(session: Session, store: Store, round_id: int) -> list[Judgement
     StateError
         Before the stage is unblinded.
     """
-    stage = session.get_one(Round, round_id).stage
-    if stage.state not in UNBLINDED:
-        msg = f"Stage {stage.address} is {stage.state}: who made which candidate is hidden."
-        raise StateError(msg, hint=f"Run `overread stage unblind {stage.address}` when its reading is over.")
+    require_unblinded(session.get_one(Round, round_id).stage)
     verdicts = [verdict for of_case in current_verdicts(session, round_id).values() for verdict in of_case]
     return [_judgement(session, store, verdict) for verdict in verdicts]
 

@@ -20,7 +20,7 @@ def up_block(
 ) -> keras.KerasTensor:
     """Nearest upsampling x2 of `below`, joined with `skips`, then two convolutions.
 
-    Source: NETWORKS.md; the counts of Table V rule out transposed convolutions and a decoder without normalisation.
+    Source: our reading; the counts of Table V rule out transposed convolutions and a decoder without normalisation.
     """
     features = layers.UpSampling2D(2, name=f"{name}_up")(below)
     if skips:

@@ -8,7 +8,7 @@ from importlib import import_module
 
 import click
 
-from db.domain.errors import InvariantError, OverreadError
+from db.domain.errors import ExternalError, InvariantError, OverreadError
 
 VERBS = {
     "demo": "Set up a demonstration and run the whole job on phantom films.",
@@ -59,13 +59,29 @@ def command() -> None:
 
 
 def main() -> None:
-    """Run the command; an error of ours becomes two lines and its exit status."""
+    """Run the command; an error that its user is meant to read becomes two lines and its exit status."""
     try:
         command()
-    except InvariantError:
-        raise
-    except OverreadError as error:
-        click.echo(f"Error: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"  {error.hint}", err=True)
-        sys.exit(error.exit_status)
+    except Exception as error:
+        if (readable := _readable(error)) is None:
+            raise
+        click.echo(f"Error: {readable.message}", err=True)
+        if readable.hint:
+            click.echo(f"  {readable.hint}", err=True)
+        sys.exit(readable.exit_status)
+
+
+def _readable(error: Exception) -> OverreadError | None:
+    """The error as one of ours: what the disk or the database refuses is one too. None for a bug."""
+    if isinstance(error, OverreadError):
+        return None if isinstance(error, InvariantError) else error
+    if isinstance(error, OSError):
+        place = f": {error.filename}" if error.filename else ""
+        msg = f"The system refuses. {error.strerror or error}{place}."
+        return ExternalError(msg, hint="Mend that and run the same command again: nothing is half-written.")
+    from sqlalchemy.exc import OperationalError
+
+    if isinstance(error, OperationalError):
+        msg = f"The database cannot be used. {str(error.orig).strip()}."
+        return ExternalError(msg, hint="Check the setting OVERREAD_DB and the disk, and run the same command again.")
+    return None

@@ -22,7 +22,7 @@ CAMPAIGN = "demo"
 READERS = ("sim-wide", "sim-tight", "sim-coarse")
 PEOPLE = {"coordinator": "coordinator", "md": "reader"}
 TARGET_DICE = 0.75
-"""How well the simulated readers draw: as the reader of SIMULATION.md's trial."""
+"""How well the simulated readers draw: like busy people, so that there is something to gain."""
 
 START_S = 60
 POLL_S = 0.5
@@ -55,6 +55,7 @@ def command(home: Path, port: int, small: bool, leave: bool) -> None:  # noqa: F
     Everything is kept in a folder of its own; run again, it goes on where it stopped. The last comparisons are left to
     you. For research use. Not a medical device.
     """
+    _refuse_taken(port)
     os.environ |= {"OVERREAD_HOME": str(home), "OVERREAD_PORT": str(port)}
     from pipelines.cli.context import open_record
 
@@ -75,6 +76,18 @@ def command(home: Path, port: int, small: bool, leave: bool) -> None:  # noqa: F
             click.echo("Ctrl-C ends the demo; `overread demo` goes on with it.")
             with suppress(KeyboardInterrupt):
                 Event().wait()
+
+
+def _refuse_taken(port: int) -> None:
+    """Else the demo would follow somebody else's server."""
+    import socket
+
+    from db.domain.errors import ExternalError
+
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            msg = f"Something listens on port {port} already."
+            raise ExternalError(msg, hint="End it, or try `overread demo --port 8001`.")
 
 
 def _add_people(record: "Record") -> dict[str, str]:

@@ -16,7 +16,7 @@ def command(campaign: str, folder: Path) -> None:
     from db.domain.provenance import JobKind
     from db.repository.cases import find_campaign
     from pipelines.cli.worker import finish
-    from pipelines.export import check_target
+    from pipelines.publishing import check_target
 
     check_target(folder)
     record = open_record()

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 @click.argument("case")
 @click.option("--json", "as_json", is_flag=True, help="Every ancestor, as JSON.")
 def command(campaign: str, case: str, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
-    """Show what the final mask of CASE descends from, and its out-of-fold certificate."""
+    """Show what the final mask of CASE descends from, and its out-of-fold certificate, once its stage is unblinded."""
     import json
     from dataclasses import asdict
 
+    from db.repository.judgements import require_unblinded
     from db.repository.lineage import ancestors, certify, find_final
 
     with open_record().database.read() as session:
         final = find_final(session, campaign, case)
+        require_unblinded(final.round.stage)
         found = ancestors(session, final.mask_id)
         certificate = certify(session, [final.mask_id])[final.mask_id]
     if as_json:

@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 
 from db.artifacts import write_atomically
 from db.domain.agreement import MANUAL, Share
-from db.domain.campaign import NEXT_VERB, StageState
+from db.domain.campaign import NEXT_VERB
 from db.domain.provenance import SOFTWARE_VERSION, MaskOrigin
 from db.domain.verdict import VerdictKind
 from db.models import Account, Campaign, CampaignCase, CaseRow, Comparison, MaskRow, Round, Stage, Verdict, now
 from db.record import Record
 from db.repository.cases import find_campaign
+from db.repository.judgements import UNBLINDED
 from pipelines.report import figures
 from pipelines.report.estimates import Estimate
 from pipelines.report.flow import FlowStep, Origin, find_flow, find_origins
@@ -75,7 +76,7 @@ class Report:
         due = {
             f"Stage {stage.name} is {stage.state}.": f"overread stage {NEXT_VERB[stage.state]} {stage.address}"
             for stage in self.campaign.stages
-            if stage.state not in {StageState.UNBLINDED, StageState.CLOSED}
+            if stage.state not in UNBLINDED
         }
         if self.measured is None:
             due["There is no finished benchmark."] = f"overread benchmark {self.campaign.name}"

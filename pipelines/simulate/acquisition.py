@@ -1,6 +1,6 @@
 """What the X-ray machine and the bedside do to a film; the same for sick and healthy, or a network learns it instead.
 
-Source: SIMULATION.md "Phantom film".
+Source: docs/simulation.md, "Phantom film".
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ def expose(rng: np.random.Generator, attenuation: Field, canvas: Canvas, *, extr
     field = attenuation + extra + hardware
     field = (1 - scatter) * field + scatter * canvas.blur(field, rng.uniform(0.04, 0.07))
     field = canvas.blur(field, rng.uniform(0.0015, 0.003))
-    if rng.random() < 0.55:  # noqa: PLR2004 - share of films, SIMULATION.md
+    if rng.random() < 0.55:  # noqa: PLR2004 - share of films
         field = field + rng.uniform(0.3, 1.0) * (field - canvas.blur(field, rng.uniform(0.012, 0.04)))
     grey = _tone(rng, (field - low) / (high - low))
     grey = _tilt(rng, grey, canvas)
@@ -68,7 +68,7 @@ def _noise(rng: np.random.Generator, canvas: Canvas) -> Field:
 def _wires(rng: np.random.Generator, canvas: Canvas) -> Field:
     """Leads and electrodes of a monitor, on 45 % of films."""
     layer = np.zeros_like(canvas.grid[0])
-    if rng.random() < 0.45:  # noqa: PLR2004 - share of films, SIMULATION.md
+    if rng.random() < 0.45:  # noqa: PLR2004 - share of films
         strokes, spots = [], []
         for _ in range(rng.integers(1, 4)):
             spot = np.array([rng.uniform(-0.38, 0.38), rng.uniform(0.25, 0.8)])

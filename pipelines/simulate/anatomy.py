@@ -1,6 +1,6 @@
 """The healthy chest of a phantom film: an attenuation field put together from soft tissue, lungs and bone.
 
-Source: SIMULATION.md "Phantom film". Attenuation has no unit; the tone curve of `acquisition` turns it into grey.
+Source: docs/simulation.md, "Phantom film". Attenuation has no unit; the tone curve of `acquisition` turns it into grey.
 """
 
 from dataclasses import dataclass
@@ -173,7 +173,7 @@ def _soft_tissue(rng: np.random.Generator, canvas: Canvas, build: Build) -> Fiel
     x, y = canvas.grid
     below = soft_step(y - build.at(0.9), 0.12)
     tissue = below * (0.13 + 0.05 * soft_step(-x, 0.2))
-    if rng.random() < 0.6:  # noqa: PLR2004 - share of films, SIMULATION.md
+    if rng.random() < 0.6:  # noqa: PLR2004 - share of films
         radii = rng.uniform(0.035, 0.085), rng.uniform(0.02, 0.045)
         bubble = canvas.ellipse((rng.uniform(0.13, 0.24), build.at(0.97) + rng.uniform(0, 0.04)), radii)
         tissue -= rng.uniform(0.08, 0.2) * soft_step(1 - bubble, 0.5)

@@ -1,6 +1,6 @@
 """How a simulated reader draws a mask, and what mask the reader has in mind.
 
-Source: SIMULATION.md "Simulated reader".
+Source: docs/simulation.md, "Simulated reader".
 """
 
 from collections.abc import Sequence

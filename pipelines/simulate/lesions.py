@@ -1,6 +1,6 @@
 """Infection for phantom films, and faintly for real normal ones.
 
-Source: SIMULATION.md "Phantom film" and its table of presets. A lesion is an ellipse with satellites, roughened by
+Source: docs/simulation.md, "Phantom film". A lesion is an ellipse with satellites, roughened by
 three octaves of noise, with a soft edge; the truth is where any lesion reaches `TRUTH_LEVEL` inside the lung.
 """
 

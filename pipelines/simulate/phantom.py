@@ -36,7 +36,7 @@ def make_phantom(rng: np.random.Generator, *, side_px: int, infected: bool, pres
     With equal generators the infected and the healthy film show the same patient under the same exposure: they differ
     by the lesions alone.
 
-    Source: SIMULATION.md "Phantom film".
+    Source: docs/simulation.md, "Phantom film".
 
     Raises
     ------

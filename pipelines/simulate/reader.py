@@ -1,6 +1,6 @@
 """How a simulated reader chooses among candidates.
 
-Source: SIMULATION.md "Simulated reader".
+Source: docs/simulation.md, "Simulated reader".
 """
 
 from collections.abc import Sequence

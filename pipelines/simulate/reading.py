@@ -26,7 +26,7 @@ from pipelines.simulate.reader import choose, consensus
 from pipelines.simulate.traits import READERS, ReaderTraits
 
 REDRAW_CARE = 0.45
-"""A redraw is careful: Dice 0.94 on phantoms (SIMULATION.md)."""
+"""A redraw is careful: Dice 0.94 on phantoms."""
 
 N_CALIBRATION = 40
 """Truths on which a reader's care is adjusted."""

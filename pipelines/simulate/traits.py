@@ -1,6 +1,6 @@
 """How simulated readers differ.
 
-Source: SIMULATION.md "Simulated reader".
+Source: docs/simulation.md, "Simulated reader".
 """
 
 from dataclasses import dataclass

@@ -10,6 +10,8 @@ from db.models import Campaign, Job
 from db.record import Record
 from db.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def settings(tmp_path, database_url):
@@ -105,6 +107,28 @@ def test_a_failing_job_says_why_and_the_next_one_runs(tmp_path, error, message):
     work(record, handle)
     assert (job(record, failing).state, job(record, failing).error) == (JobState.FAILED, message)
     assert job(record, next_).state is JobState.DONE
+    record.database.dispose()
+
+
+@pytest.mark.parametrize("error", [None, InputError("No film."), JobStopped()])
+def test_what_a_job_kept_is_gone_once_it_has_ended(tmp_path, error):
+    record = Record.open(Settings(home=tmp_path))
+    with record.database.write() as session:
+        session.add(Campaign(id=1, name="pilot", definition_json="{}"))
+    enqueue(record)
+    folders = []
+
+    def handle(context: JobContext) -> None:
+        context.folder.mkdir(parents=True)
+        (context.folder / "films.npz").touch()
+        folders.append(context.folder)
+        if error is not None:
+            if isinstance(error, JobStopped):
+                jobs.cancel(record.database, context.job_id)
+            raise error
+
+    work(record, handle)
+    assert [folder.exists() for folder in folders] == [False]
     record.database.dispose()
 
 

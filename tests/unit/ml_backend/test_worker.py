@@ -133,7 +133,6 @@ def test_then_every_case_has_its_candidates_its_seat_and_the_job_is_done(context
         assert {(seat.account_id, seat.token, seat.order) for seat in seats} == {(None, None, None)}
         assert session.get_one(Round, context.round_id).state is RoundState.READING
         assert session.get_one(Job, context.job_id).state is JobState.DONE
-    assert not context.folder.exists()
 
 
 def test_a_child_that_dies_is_replaced_and_no_fold_is_trained_or_recorded_twice(context, child):

@@ -71,7 +71,7 @@ def test_the_card_counts_what_is_simulated(unblinded, tmp_path):
 
 def test_a_folder_that_holds_something_is_refused_and_kept(unblinded, tmp_path):
     (tmp_path / "mine").write_text("kept")
-    with pytest.raises(InputError, match="is not empty"):
+    with pytest.raises(InputError, match="is not an empty folder"):
         export_campaign(unblinded, "pilot", tmp_path)
     assert (tmp_path / "mine").read_text() == "kept"
 

@@ -61,7 +61,7 @@ def test_films_of_one_name_are_not_mixed_up(films, tmp_path):
 
 
 def test_an_output_folder_that_holds_something_is_left_alone(films):
-    with pytest.raises(InputError, match="not empty"):
+    with pytest.raises(InputError, match="not an empty folder"):
         predict_folder(films, films, MEMBERS, forward=top_half)
 
 

@@ -16,6 +16,7 @@ from db import jobs
 from db.domain.campaign import RoundState, StageState
 from db.domain.errors import InputError, NotFoundError, StateError
 from db.domain.provenance import JobState
+from db.domain.verdict import VerdictKind
 from db.models import CaseRow, Comparison, FinalMask, Job
 from db.repository.cases import find_stage
 
@@ -158,3 +159,15 @@ def test_the_steps_lead_to_a_closed_stage(campaign):
     do(campaign, close_stage, "pilot/I")
     assert status(campaign, "pilot/I").state is StageState.CLOSED
     assert do(campaign, open_stage, "pilot/II").state is StageState.OPEN
+
+
+def test_readers_who_differ_keep_the_stage_open_so_that_one_can_revise(campaign):
+    campaign.open("I").train("I").read("I")
+    with campaign.record.database.write() as session:
+        first, other = session.scalars(select(Comparison).order_by(Comparison.id).limit(2)).all()
+        second = Comparison(round_id=1, case_id=first.case_id, seat=1)
+        session.add(second)
+        campaign.decide(session, second, VerdictKind.PICK, other.verdicts[0].mask_id)
+    with pytest.raises(StateError, match="differ"):
+        lock_stage(campaign.record, "pilot/I")
+    assert status(campaign, "pilot/I").round_state is RoundState.READING

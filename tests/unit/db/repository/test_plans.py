@@ -3,11 +3,12 @@
 import pytest
 from sqlalchemy import select
 
+from db.domain.campaign import Arm
 from db.domain.errors import StateError
-from db.models import FinalMask, Round, Stage
+from db.models import CampaignCase, FinalMask, Round, Stage
 from db.repository.cases import component_of
 from db.repository.finals import settle_round
-from db.repository.plans import benchmark_plan, round_plan
+from db.repository.plans import benchmark_plan, final_masks, round_plan
 
 
 def plan(campaign, name):
@@ -94,3 +95,16 @@ def test_a_benchmark_without_final_masks_names_the_command_that_makes_them(campa
     with campaign.record.database.read() as session, pytest.raises(StateError) as caught:
         benchmark_plan(session, 1)
     assert "overread stage lock pilot/I" in caught.value.hint
+
+
+def test_a_film_that_was_taken_away_later_is_neither_learned_from_nor_passed_on(campaign):
+    campaign.open("I").train("I").read("I")
+    settle(campaign, "I")
+    with campaign.record.database.write() as session:
+        member = session.scalars(select(CampaignCase).where(CampaignCase.case.has(key="c04"))).one()
+        member.arm, member.stage_id = Arm.SET_ASIDE, None
+    with campaign.record.database.read() as session:
+        assert sorted(final_masks(session, 1)) == [f"c{i:02}" for i in range(11) if i != 4]
+        splits = benchmark_plan(session, 1)
+        assert not any("c04" in split.targets for split in splits)
+        assert not any(one.case == "c04" for split in splits for one in split.examples)
