@@ -139,10 +139,12 @@ def _running(port: int) -> "Iterator[None]":
 
 
 def _run_line(record: "Record", size: Size) -> None:
-    from sqlalchemy import func, select
+    from sqlalchemy import select
 
     from annotation_server.services.coordinating import create_campaign
-    from db.models import Campaign, CaseRow
+    from db.domain.campaign import StageState
+    from db.models import Campaign
+    from db.repository.cases import find_stage
     from pipelines.report import write_report
     from pipelines.simulate.films import add_phantoms
     from pipelines.simulate.reading import find_readers
@@ -151,9 +153,9 @@ def _run_line(record: "Record", size: Size) -> None:
     with record.database.write() as session:
         if session.scalar(select(Campaign).where(Campaign.name == CAMPAIGN)) is None:
             create_campaign(session, CAMPAIGN, find_spec(size.spec))
-        n_films = session.scalar(select(func.count()).select_from(CaseRow))
         readers = find_readers(session, READERS, seed=1)
-    if not n_films:
+        is_new = find_stage(session, f"{CAMPAIGN}/I").state is StageState.DRAFT
+    if is_new:
         click.echo("Making phantom films.")
         n_infected = size.first + size.second + size.visitor
         add_phantoms(record, n_infected=n_infected, n_normal=size.normal)

@@ -2,7 +2,6 @@
 
 import csv
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -22,29 +21,34 @@ from pipelines.simulate.phantom import Phantom, make_phantom
 SOURCE = "phantom"
 LICENCE = "CC0-1.0"
 
+AT_A_TIME = 32
+"""So many are made before they are taken in: whoever watches sees the number grow."""
+
 
 def add_phantoms(record: Record, *, n_infected: int, n_normal: int, side_px: int = 256, seed: int = 1) -> list[str]:
-    """Make phantom films, one a patient, and take them in like any film; their keys.
+    """Make phantom films, one a patient, and take them in like any film, some at a time; their keys.
 
-    Keys hold seed, number and class, so that another call with another seed adds further films.
+    The same arguments make the same films, and what is there already stays. Another seed adds further films.
     """
-    wanted = [(f"ph{seed}-{i:04}", True) for i in range(n_infected)]
-    wanted += [(f"ph{seed}-{n_infected + i:04}", False) for i in range(n_normal)]
+    wanted = [(f"ph{seed}-{i:04}", i < n_infected) for i in range(n_infected + n_normal)]
+    make = partial(_make_one, side_px=side_px, seed=seed)
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        made = pool.map(make, wanted, chunksize=4)
+        for first in range(0, len(wanted), AT_A_TIME):
+            part = wanted[first : first + AT_A_TIME]
+            _take_in(record, part, [next(made) for _ in part])
+    return [key for key, _ in wanted]
+
+
+def _take_in(record: Record, wanted: list[tuple[str, bool]], phantoms: list[Phantom]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        phantoms = dict(zip([key for key, _ in wanted], _make(wanted, side_px, seed), strict=True))
-        for key, phantom in phantoms.items():
+        for (key, _), phantom in zip(wanted, phantoms, strict=True):
             Image.fromarray(phantom.film).save(folder / f"{key}.png", compress_level=1)
         _write_manifest(folder / "manifest.csv", wanted)
         constants = {"source": SOURCE, "licence": LICENCE, "view": "pa"}
         ingest(record, Batch(folder, folder / "manifest.csv", constants=constants), simulated=True)
-    _write_truth(record, phantoms)
-    return list(phantoms)
-
-
-def _make(wanted: list[tuple[str, bool]], side_px: int, seed: int) -> Iterator[Phantom]:
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        yield from pool.map(partial(_make_one, side_px=side_px, seed=seed), wanted, chunksize=8)
+    _write_truth(record, dict(zip([key for key, _ in wanted], phantoms, strict=True)))
 
 
 def _make_one(item: tuple[str, bool], *, side_px: int, seed: int) -> Phantom:
