@@ -116,6 +116,12 @@ def open_stages(session: Session, account_id: int) -> list[OpenStage]:
     ]
 
 
+def shows_phantoms(session: Session, stage: Stage) -> bool:
+    """Whether any film of the stage is simulated, which its readers must be told."""
+    phantoms = select(CampaignCase.case_id).join(CaseRow).where(CampaignCase.stage_id == stage.id, CaseRow.simulated)
+    return session.scalar(phantoms.limit(1)) is not None
+
+
 def campaign_overview(session: Session, campaign: Campaign) -> CampaignOverview:
     """Everything the dashboard shows of a campaign."""
     members = select(CampaignCase).where(CampaignCase.campaign_id == campaign.id).subquery()

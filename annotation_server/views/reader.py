@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from annotation_server import current
 from annotation_server.auth import READERS, SIGNED_IN, allow, signed_in
-from annotation_server.services.overview import open_stages
+from annotation_server.services.overview import open_stages, shows_phantoms
 from db.domain.provenance import Role
 from db.repository.cases import find_stage
 
@@ -27,5 +27,5 @@ def home() -> str | Response:
 def reading(campaign: str, stage: str) -> str:
     """The reading screen of a stage."""
     with current.record().database.read() as session:
-        find_stage(session, f"{campaign}/{stage}")
-    return render_template("reading.html", campaign=campaign, stage=stage)
+        phantoms = shows_phantoms(session, find_stage(session, f"{campaign}/{stage}"))
+    return render_template("reading.html", campaign=campaign, stage=stage, phantoms=phantoms)

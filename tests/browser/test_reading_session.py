@@ -25,6 +25,7 @@ def test_a_session_by_keyboard_alone_leaves_every_kind_of_verdict(reading_room) 
     room.sign_in()
     room.enter()
     expect(page.locator(".count")).to_have_text("1 of 7")
+    expect(page.locator(".phantoms")).to_have_text("Phantom films: simulated")
 
     press(page, "Digit2")
     expect(page.locator(".shown")).to_have_text("Still to show: 1, 3, 4, 5")

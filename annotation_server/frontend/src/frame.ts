@@ -12,6 +12,13 @@ export interface BannerAction {
   readonly run: () => void;
 }
 
+/** Where the reader is; `phantoms` where films are simulated. */
+export interface Place {
+  readonly campaign: string;
+  readonly stage: string;
+  readonly phantoms: boolean;
+}
+
 export class Frame {
   readonly stage = h("div", { class: "stage" });
   readonly panel = h("aside", { class: "panel" });
@@ -23,13 +30,14 @@ export class Frame {
   private readonly helpDialog: HTMLDialogElement;
   private toastTimer = 0;
 
-  constructor(root: HTMLElement, campaign: string, stageName: string) {
+  constructor(root: HTMLElement, place: Place) {
     this.helpDialog = helpDialog();
     const bar = h(
       "header",
       { class: "bar" },
       h("strong", {}, text.product),
-      h("span", { class: "where" }, `${campaign} · ${text.stage(stageName)}`),
+      h("span", { class: "where" }, `${place.campaign} · ${text.stage(place.stage)}`),
+      ...(place.phantoms ? [h("span", { class: "phantoms" }, text.phantoms)] : []),
       h("div", { class: "progress" }, this.progress, this.count),
       h("span", { class: "research" }, text.research),
       command(text.help, "?", () => this.toggleHelp(), "quiet"),

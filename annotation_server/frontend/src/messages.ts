@@ -26,6 +26,7 @@ const verdicts: Readonly<Record<VerdictKind, string>> = {
 export const text = {
   product: "Overread",
   research: "For research use. Not a medical device.",
+  phantoms: "Phantom films: simulated",
   stage: (name: string): string => `Stage ${name}`,
   progress: (at: number, of: number): string => `${at} of ${of}`,
   progressLabel: "Case",

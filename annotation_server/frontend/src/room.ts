@@ -43,7 +43,7 @@ export class Room implements PanelEvents {
     const { campaign = "", stage = "", api = "" } = root.dataset;
     this.api = new Api(api, csrfToken);
     this.outbox = new Outbox(this.api, this.keeping, this.patience);
-    this.frame = new Frame(root, campaign, stage);
+    this.frame = new Frame(root, { campaign, stage, phantoms: "phantoms" in root.dataset });
     this.screen = new Screen(this.frame.stage, {
       onShown: (slots) => this.shown(slots),
       onTap: (slot) => this.select(slot),
