@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -119,6 +120,7 @@ def _running(port: int) -> "Iterator[None]":
     from urllib.request import urlopen
 
     up = subprocess.Popen([sys.executable, "-m", "pipelines.cli", "up"], stdin=subprocess.DEVNULL)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the block below ends them too
     try:
         deadline = time.monotonic() + START_S
         while True:
