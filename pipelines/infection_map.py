@@ -13,6 +13,9 @@ from db.domain.mask import resample
 
 Picture = npt.NDArray[np.uint8]
 
+USUAL_FLOOR = 0.05
+"""What our maps are rendered with: a sigmoid is almost never exactly 0, the paper's floor (P39)."""
+
 _WHITE = {"uint8": 255.0, "uint16": 65535.0, "float16": 1.0, "float32": 1.0, "float64": 1.0}
 
 

@@ -28,12 +28,9 @@ from db.record import Record
 from db.repository.cases import find_campaign
 from ml_backend.data import Film, fit_film
 from pipelines.compile.films import FILM_SUFFIXES, decode
-from pipelines.infection_map import render
+from pipelines.infection_map import USUAL_FLOOR, render
 from pipelines.publishing import check_target, publish_folder
 from pipelines.severity import assess
-
-FLOOR = 0.05
-"""Below this probability the infection map shows the film: a sigmoid is almost never exactly 0 (P39)."""
 
 Forward = Callable[[Sequence["Member"], Film], ProbabilityMap]
 """From an ensemble and films uint8 [n, side, side] to mean probability maps float32 [n, side, side]."""
@@ -160,7 +157,7 @@ def _write_film(path: Path, probability: ProbabilityMap, folder: Path) -> Graded
     mask = canonical_mask(probability, *film.shape)
     severity = assess(mask)
     Image.fromarray(mask.astype(np.uint8) * 255).save(folder / "masks" / f"{path.stem}.png")
-    Image.fromarray(render(film, probability, floor=FLOOR)).save(folder / "maps" / f"{path.stem}.png")
+    Image.fromarray(render(film, probability, floor=USUAL_FLOOR)).save(folder / "maps" / f"{path.stem}.png")
     peak = float(probability.max())
     return GradedFilm(
         film=path.name,

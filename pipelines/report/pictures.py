@@ -15,15 +15,12 @@ from db.artifacts import Store
 from db.domain.mask import THRESHOLD, Mask, ProbabilityMap, canonical_mask, resample
 from db.models import Campaign, CaseRow, Checkpoint, PhantomTruth, Prediction
 from db.repository.plans import final_masks
-from pipelines.infection_map import Picture, render
+from pipelines.infection_map import USUAL_FLOOR, Picture, render
 from pipelines.report.measured import Measured
 from pipelines.severity import Severity, assess
 
 SIDE_PX = 300
 """Long side of a picture."""
-
-FLOOR = 0.05
-"""Lower probabilities show the film: a sigmoid is almost never exactly 0 (P39)."""
 
 N_CASES = 6
 OUTLINE = (255, 196, 0)
@@ -95,7 +92,7 @@ def picture_case(  # noqa: PLR0913 - the parts of one picture, all named
         case=case,
         film=as_uri(plain),
         outline=as_uri(plain if final is None else outlined(plain, _shrunk(final, height, width))),
-        infection_map=as_uri(render(grey, small_map, floor=FLOOR)),
+        infection_map=as_uri(render(grey, small_map, floor=USUAL_FLOOR)),
         severity=assess(canonical_mask(probability, *film.shape), lung),
         peak=float(probability.max()),
         dice=dice,
