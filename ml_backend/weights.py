@@ -18,6 +18,9 @@ from ml_backend.publishing import publish
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
+ENCODER = "encoder"
+"""Name of the text in a file that holds an encoder's weights only: which encoder's."""
+
 MAX_NAMED = 5
 """How many mismatches an error message names."""
 
@@ -36,11 +39,23 @@ def load_model(model: keras.Model, path: Path) -> None:
         If `path` is no complete safetensors file, or its names or shapes are not those of the model.
     """
     arrays, _ = load_arrays(path)
-    try:
-        assign(model.weights, arrays)
-    except InputError as error:
-        msg = f"{path.name} does not hold the weights of {model.name}: {error.message}"
-        raise InputError(msg, hint="Choose the file of this network, or start without weights.") from None
+    _assign_all(model, arrays, path)
+
+
+def load_start(model: keras.Model, encoder: keras.Model, path: Path) -> None:
+    """Set the weights that `model` starts from: all of them, or those of its `encoder` where `path` holds no more.
+
+    Raises
+    ------
+    InputError
+        If `path` is no complete safetensors file, is of another encoder, or its names or shapes do not match.
+    """
+    arrays, text = load_arrays(path)
+    of_encoder = text.get(ENCODER)
+    if of_encoder not in {None, encoder.name}:
+        msg = f"{path.name} holds the weights of encoder {of_encoder}; {model.name} has {encoder.name}."
+        raise InputError(msg, hint=f"Import weights of {encoder.name}, or start without weights.")
+    _assign_all(encoder if of_encoder else model, arrays, path)
 
 
 def read(variables: Iterable[keras.Variable]) -> Arrays:
@@ -87,3 +102,11 @@ def load_arrays(path: Path) -> tuple[Arrays, dict[str, str]]:
     except (OSError, safetensors.SafetensorError) as error:
         msg = f"{path.name} is not a readable safetensors file: {error}"
         raise InputError(msg, hint="Other formats are converted with `overread weights import`.") from None
+
+
+def _assign_all(model: keras.Model, arrays: Arrays, path: Path) -> None:
+    try:
+        assign(model.weights, arrays)
+    except InputError as error:
+        msg = f"{path.name} does not hold the weights of {model.name}: {error.message}"
+        raise InputError(msg, hint="Choose the file of this network, or start without weights.") from None

@@ -69,6 +69,25 @@ class NetworkSpec:
         )
 
 
+PAPER_ENCODERS = (Encoder.CHEXNET, Encoder.DENSENET121, Encoder.INCEPTION_V3, Encoder.RESNET50)
+
+
+def paper_networks() -> tuple[NetworkSpec, ...]:
+    """The paper's 24: three decoders on four encoders, each encoder learning or frozen (P18)."""
+    return _networks(PAPER_ENCODERS)
+
+
+def every_network() -> tuple[NetworkSpec, ...]:
+    """The paper's, and those on the small encoders."""
+    return _networks(tuple(Encoder))
+
+
+def _networks(encoders: tuple[Encoder, ...]) -> tuple[NetworkSpec, ...]:
+    return tuple(
+        NetworkSpec(decoder, encoder, frozen) for decoder in Decoder for encoder in encoders for frozen in (False, True)
+    )
+
+
 def _member(kind: type[E], value: str) -> E:
     try:
         return kind(value)

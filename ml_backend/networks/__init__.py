@@ -31,36 +31,55 @@ def build(spec: NetworkSpec, *, input_size: int = 224, weights: Path | str | Non
         Decoder, encoder, and whether the encoder's convolutions stay as they are loaded. Frozen leaves the encoder's
         batch normalisation trainable, as the paper's parameter counts show (Table V).
     input_size
-        Side of the square input in pixels; divisible by the encoder's total stride.
+        Side of the square input in pixels; divisible by the encoder's total stride, which is 32 for the paper's four.
     weights
-        A safetensors file of `ml_backend.weights.save_model` for the same network; None starts from random values.
+        A safetensors file: of `ml_backend.weights.save_model` for the same network, or of its encoder alone, as
+        `overread weights import` makes it. None starts from random values.
 
     Returns
     -------
     keras.Model
         [n, input_size, input_size, 1] grey levels 0..255 to [n, input_size, input_size, 1] probabilities 0..1. One
-        grey channel, because films are grey: an encoder that needs three repeats it. Scaling holds no variables.
+        grey channel, because films are grey: an encoder that was trained on colours gets it three times, scaled as
+        its weights expect. Scaling holds no variables.
 
     Raises
     ------
     InputError
-        If the encoder is not available, the input size does not fit, or the weights do not match.
+        If the input size does not fit, or the weights do not match.
 
     Source: Degerli et al., section III and Table V (P18, P20).
     """
-    recipe = encoders.find(Encoder(spec.encoder))
-    if input_size <= 0 or input_size % recipe.stride:
-        msg = f"Input size {input_size} does not fit encoder {str(spec.encoder)!r}, whose stride is {recipe.stride}."
-        raise InputError(msg, hint=f"Use a multiple of {recipe.stride} pixels.")
-    films = keras.Input((input_size, input_size, 1), name="film")
-    pyramid = recipe.encode(films)
+    films, pyramid, widths = _encoded(Encoder(spec.encoder), input_size)
+    encoder = keras.Model(films, pyramid.deepest, name=spec.encoder)
     if spec.frozen:
-        _freeze(keras.Model(films, pyramid.deepest))
-    features = DECODERS[Decoder(spec.decoder)](pyramid, recipe.widths)
+        _freeze(encoder)
+    features = DECODERS[Decoder(spec.decoder)](pyramid, widths)
     model = keras.Model(films, blocks.head(features), name=spec.name)
     if weights is not None:
-        stored_weights.load_model(model, Path(weights))
+        stored_weights.load_start(model, encoder, Path(weights))
     return model
+
+
+def build_encoder(encoder: Encoder, *, input_size: int = 224) -> keras.Model:
+    """The encoder alone, [n, input_size, input_size, 1] grey levels to its deepest features; random values.
+
+    Raises
+    ------
+    InputError
+        If the input size does not fit.
+    """
+    films, pyramid, _ = _encoded(encoder, input_size)
+    return keras.Model(films, pyramid.deepest, name=encoder.value)
+
+
+def _encoded(encoder: Encoder, input_size: int) -> tuple[keras.KerasTensor, Pyramid, DecoderWidths]:
+    recipe = encoders.RECIPES[encoder]
+    if input_size <= 0 or input_size % recipe.stride:
+        msg = f"Input size {input_size} does not fit encoder {encoder.value!r}, whose stride is {recipe.stride}."
+        raise InputError(msg, hint=f"Use a multiple of {recipe.stride} pixels.")
+    films = keras.Input((input_size, input_size, 1), name="film")
+    return films, recipe.encode(films), recipe.widths
 
 
 def _freeze(encoder: keras.Model) -> None:

@@ -6,6 +6,11 @@ import keras
 from keras import layers
 
 
+def as_rgb(films: keras.KerasTensor) -> keras.KerasTensor:
+    """[n, height, width, 3]: the grey film three times, as weights trained on colours expect it. Holds no variables."""
+    return layers.Concatenate(name="film_rgb")([films, films, films])
+
+
 def convolution(
     features: keras.KerasTensor, filters: int, *, name: str, momentum: float, strides: int = 1
 ) -> keras.KerasTensor:

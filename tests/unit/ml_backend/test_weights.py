@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from db.domain.errors import InputError
-from db.domain.network import NetworkSpec
+from db.domain.network import Encoder, NetworkSpec
 from ml_backend import weights
-from ml_backend.networks import build
+from ml_backend.networks import build, build_encoder
 
 TINY = NetworkSpec.parse("unet-tiny")
 
@@ -31,6 +31,27 @@ def test_statistics_and_kernels_are_stored_by_path(stored: Path) -> None:
     arrays, _ = weights.load_arrays(stored)
     assert arrays["encoder_1_conv/kernel"].shape == (3, 3, 1, 4)
     assert {"encoder_1_norm/moving_mean", "head_conv/bias"} <= arrays.keys()
+
+
+@pytest.fixture
+def of_encoder(tmp_path: Path) -> Path:
+    path = tmp_path / "encoder.safetensors"
+    arrays = weights.read(build_encoder(Encoder.TINY, input_size=32).weights)
+    weights.save_arrays(arrays, path, text={weights.ENCODER: "tiny"})
+    return path
+
+
+def test_weights_of_an_encoder_leave_the_decoder_at_random(of_encoder: Path) -> None:
+    arrays, _ = weights.load_arrays(of_encoder)
+    first, second = (weights.read(build(TINY, input_size=32, weights=of_encoder).weights) for _ in range(2))
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(first[name], array)
+    assert np.abs(first["unet_0_1_conv/kernel"] - second["unet_0_1_conv/kernel"]).max() > 0
+
+
+def test_weights_of_another_encoder_are_refused(of_encoder: Path) -> None:
+    with pytest.raises(InputError, match="holds the weights of encoder tiny; unet-small has small"):
+        build(NetworkSpec.parse("unet-small"), input_size=32, weights=of_encoder)
 
 
 def test_weights_of_another_network_are_refused_by_name(stored: Path) -> None:
