@@ -4,6 +4,9 @@ Read from top to bottom it follows the work: films, campaigns and stages, masks 
 readers were shown and said, what became final, what was measured. Times are UTC. Digests name files in the store.
 """
 
+import hashlib
+import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
@@ -31,6 +34,7 @@ from db.domain.campaign import (
     StageState,
 )
 from db.domain.case import CaseClass, View
+from db.domain.network import NetworkSpec
 from db.domain.provenance import SOFTWARE_VERSION, JobKind, JobState, MaskOrigin, Role
 from db.domain.verdict import UnreadableReason, VerdictKind
 
@@ -198,13 +202,29 @@ class Stage(Base):
     locked_at: Mapped[datetime | None]
     unblinded_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    ensemble: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True),
+        doc="Networks chosen before it opened, and the evidence; None: those of the definition.",
+    )
     campaign: Mapped[Campaign] = relationship(back_populates="stages")
     rounds: Mapped[list["Round"]] = relationship(back_populates="stage", order_by="Round.number")
 
     @property
     def definition(self) -> StageDefinition:
-        """What the stage does."""
-        return self.campaign.definition.stages[self.position]
+        """What the stage does, with the networks that were chosen for it."""
+        planned = self.campaign.definition.stages[self.position]
+        if self.ensemble is None:
+            return planned
+        return replace(planned, networks=tuple(map(NetworkSpec.parse, self.ensemble["networks"])))
+
+    @property
+    def protocol_digest(self) -> str:
+        """The protocol version that its verdicts carry: the campaign's digest, or sha256 of definition and choice."""
+        definition = self.campaign.definition
+        if self.ensemble is None:
+            return definition.digest
+        protocol = {"campaign": json.loads(definition.to_json()), "stage": self.name, "ensemble": self.ensemble}
+        return hashlib.sha256(json.dumps(protocol, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     @property
     def address(self) -> str:
@@ -412,3 +432,17 @@ class Prediction(Base):
     map_digest: Mapped[str]
     case: Mapped[CaseRow] = relationship()
     checkpoint: Mapped[Checkpoint] = relationship()
+
+
+class EncoderWeights(Base):
+    """An encoder's pretrained weights, imported from a user's file; the newest of an encoder count (P19)."""
+
+    __tablename__ = "encoder_weights"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    encoder: Mapped[str] = mapped_column(index=True)
+    digest: Mapped[str]
+    corpus: Mapped[str] = mapped_column(doc="What the weights were trained on.")
+    card: Mapped[dict[str, Any]]
+    software_version: Mapped[str] = mapped_column(default=SOFTWARE_VERSION)
+    created_at: Mapped[datetime] = mapped_column(default=now)

@@ -20,6 +20,7 @@ def laptop() -> TrainingRecipe:
         steps_per_epoch=30,
         learning_rate=3e-3,
         schedule="cosine",
+        augment="all",
         loss=OUR_LOSS,
     )
 
@@ -33,5 +34,6 @@ def smoke() -> TrainingRecipe:
         steps_per_epoch=3,
         learning_rate=3e-3,
         schedule="cosine",
+        augment="all",
         loss=OUR_LOSS,
     )

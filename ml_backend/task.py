@@ -13,7 +13,7 @@ from db.domain.recipe import TrainingRecipe
 from ml_backend.data import PackedSet
 from ml_backend.publishing import publish
 
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 """Raise it by hand when the same spec and data would train to another result: every fold then trains anew."""
 
 
@@ -30,9 +30,9 @@ class TrainingSpec(TrainingRecipe):
     start: str | None = field(default=None, kw_only=True)
 
     @classmethod
-    def of(cls, network: NetworkSpec, recipe: TrainingRecipe, *, seed: int = 0) -> Self:
-        """The training of `network` by `recipe`, from random values."""
-        return cls(network, seed=seed, **vars(recipe))
+    def of(cls, network: NetworkSpec, recipe: TrainingRecipe, *, seed: int = 0, start: str | None = None) -> Self:
+        """The training of `network` by `recipe`."""
+        return cls(network, seed=seed, start=start, **vars(recipe))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the network by its name."""
@@ -46,27 +46,56 @@ class TrainingSpec(TrainingRecipe):
 
 @dataclass(frozen=True)
 class Fold:
-    """One training: the cases that it learns from, and those whose probability maps are wanted afterwards."""
+    """One training.
+
+    Attributes
+    ----------
+    train
+        The cases that the network learns from.
+    targets
+        Those whose probability maps are wanted afterwards.
+    validation
+        Those by which the best epoch is chosen; part of what the network has seen, so never among the targets.
+    """
 
     name: str
     train: tuple[str, ...]
     targets: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        seen = set(self.train) & set(self.targets)
-        if seen:
-            msg = f"Fold {self.name} would predict {len(seen)} cases that it trains on, among them {min(seen)}."
-            raise InvariantError(msg)
+        for seen, said in ((set(self.train), "trains on"), (set(self.validation), "is chosen by")):
+            if both := seen & set(self.targets):
+                msg = f"Fold {self.name} would predict {len(both)} cases that it {said}, among them {min(both)}."
+                raise InvariantError(msg)
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """All cases that have a say in the weights, sorted."""
+        return tuple(sorted((*self.train, *self.validation)))
 
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """One network and its folds; `data` is a file of `PackedSet`, `runs` the folder of all runs, `start` weights."""
+    """One network and its folds.
+
+    Attributes
+    ----------
+    data
+        A file of `PackedSet`.
+    runs
+        The folder of all runs.
+    corpus
+        What the films are, in words: whoever starts from the weights has to know what they saw (P19).
+    start
+        The file of the weights that the training starts from.
+    """
 
     spec: TrainingSpec
     data: Path
     runs: Path
     folds: tuple[Fold, ...]
+    corpus: str = ""
     start: Path | None = None
 
     def save(self, path: Path) -> None:
@@ -76,6 +105,7 @@ class TrainingTask:
             "data": str(self.data),
             "runs": str(self.runs),
             "folds": [asdict(fold) for fold in self.folds],
+            "corpus": self.corpus,
             "start": str(self.start) if self.start else None,
         }
         with publish(path) as temporary:
@@ -90,7 +120,11 @@ class TrainingTask:
                 spec=TrainingSpec.from_json(values["spec"]),
                 data=Path(values["data"]),
                 runs=Path(values["runs"]),
-                folds=tuple(Fold(f["name"], tuple(f["train"]), tuple(f["targets"])) for f in values["folds"]),
+                folds=tuple(
+                    Fold(name=fold.pop("name"), **{kind: tuple(keys) for kind, keys in fold.items()})
+                    for fold in values["folds"]
+                ),
+                corpus=values["corpus"],
                 start=Path(values["start"]) if values.get("start") else None,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -100,7 +134,7 @@ class TrainingTask:
     def run_folders(self, packed: PackedSet) -> Iterator[tuple[Fold, "RunFolder"]]:
         """Each fold with the folder of its run."""
         for fold in self.folds:
-            yield (fold, RunFolder(self.runs / key(self.spec, fold, packed.digest(fold.train))))
+            yield (fold, RunFolder(self.runs / key(self.spec, fold, packed.digest(fold.seen))))
 
     def is_finished(self, packed: PackedSet) -> bool:
         """Whether every fold is trained and every target predicted, so that no child needs to start."""
@@ -123,8 +157,18 @@ class RunFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """The trained weights."""
+        """The trained weights that count: those of the best epoch where films were held out, else of the last."""
         return self.path / "checkpoint.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """The weights of the best epoch so far."""
+        return self.path / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """The weights of the last epoch."""
+        return self.path / "last.safetensors"
 
     @property
     def card(self) -> Path:
@@ -159,12 +203,13 @@ class RunFolder:
 def key(spec: TrainingSpec, fold: Fold, data_digest: str) -> str:
     """The name of a training: sha256 of all that its result depends on.
 
-    `data_digest` is that of the training cases alone (`PackedSet.digest`), and the targets do not count, so that a
-    network is not trained anew because more films are to be predicted.
+    `data_digest` is that of the cases seen in training alone (`PackedSet.digest`), and the targets do not count, so
+    that a network is not trained anew because more films are to be predicted.
     """
     inputs = {
         "spec": spec.to_json(),
         "train": sorted(fold.train),
+        "validation": sorted(fold.validation),
         "data": data_digest,
         "training_version": TRAINING_VERSION,
     }

@@ -4,8 +4,9 @@ It writes one JSON object a line to standard output:
 
 - ``{"event": "start", "network", "n_folds"}``
 - ``{"event": "waiting", "fold", "key"}`` about once a second while another process works on the same run
-- ``{"event": "progress", "fold", "key", "epoch", "n_epochs", "step", "n_steps", "loss", "films_per_s", "eta_s"}`` at
-  each epoch's end and about once a second; `eta_s` is for all folds that remain
+- ``{"event": "progress", "fold", "key", "epoch", "n_epochs", "step", "n_steps", "loss", "learning_rate",
+  "films_per_s", "eta_s", "validation_loss"}`` at each epoch's end and about once a second; `eta_s` is for all folds
+  that remain, `validation_loss` null but at the end of an epoch with films held out
 - ``{"event": "fold", "fold", "key", "was_done", "predictions", "wall_s"}`` when a fold is trained and predicted;
   `predictions` is null where there are no targets
 - ``{"event": "done"}``, or ``{"event": "error", "code", "message", "hint"}`` with an exit status other than 0.
@@ -20,18 +21,20 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from db.domain.errors import InputError, OverreadError
-from ml_backend.data import PackedSet, save_maps
+from db.domain.errors import InputError, OverreadError, StateError
+from db.domain.mask import Mask
+from ml_backend.data import Film, PackedSet, save_maps
 from ml_backend.publishing import discard_unfinished, publish
 from ml_backend.task import TRAINING_VERSION, Fold, RunFolder, TrainingTask, file_digest
+from ml_backend.views import predict_views
 
 if TYPE_CHECKING:
     from ml_backend.fitting import History, Progress, Trainer
@@ -112,14 +115,54 @@ class _Child:
             line["eta_s"] = round(n_films_left / progress.films_per_s, 1)
             self.report({"event": "progress", "fold": fold.name, "key": folder.key, **line})
 
-        rows = self.packed.rows(sorted(fold.train))
-        history = self.trainer.fit(self.packed.films[rows], self.packed.masks[rows], state=folder.state, report=report)
-        weights.save_model(self.trainer.model, folder.checkpoint)
+        def keep(path: Path) -> None:
+            weights.save_model(self.trainer.model, path, text={weights.CORPUS: self._corpus})
+
+        history = self._fit(fold, folder, report, keep)
+        keep(folder.last)
+        with publish(folder.checkpoint) as temporary:
+            temporary.hardlink_to(folder.best if fold.validation else folder.last)
         with publish(folder.card) as temporary:
             temporary.write_text(json.dumps(self._card(fold, folder, history), indent=1))
         with publish(folder.marker) as temporary:
             temporary.touch()
         folder.state.unlink(missing_ok=True)
+
+    def _examples(self, keys: Iterable[str]) -> tuple[Film, Mask]:
+        rows = self.packed.rows(sorted(keys))
+        return self.packed.films[rows], self.packed.masks[rows]
+
+    def _fit(
+        self, fold: Fold, folder: RunFolder, report: "Callable[[Progress], None]", keep: Callable[[Path], None]
+    ) -> "History":
+        try:
+            return self.trainer.fit(
+                *self._examples(fold.train),
+                state=folder.state,
+                report=report,
+                on_best=lambda: keep(folder.best),
+                validation=self._examples(fold.validation) if fold.validation else None,
+            )
+        except StateError as error:
+            kept = "No epoch had ended before."
+            if folder.state.exists():
+                keep(folder.last)
+                kept = f"The network after the epoch before is kept: {folder.last}."
+            msg = f"{error.message} {kept}"
+            raise StateError(msg, hint=error.hint) from None
+
+    @cached_property
+    def _start_corpus(self) -> str:
+        """What the weights saw that the training starts from."""
+        from ml_backend import weights  # noqa: PLC0415 - loads Keras
+
+        if self.task.start is None:
+            return ""
+        return weights.load_arrays(self.task.start)[1].get(weights.CORPUS, "unknown")
+
+    @property
+    def _corpus(self) -> str:
+        return "; ".join(filter(None, (self._start_corpus, self.task.corpus)))
 
     def _predict(self, fold: Fold, folder: RunFolder) -> Path:
         path = folder.predictions(self.packed, fold)
@@ -128,7 +171,8 @@ class _Child:
 
             weights.load_model(self.trainer.model, folder.checkpoint)
             films = self.packed.films[self.packed.rows(fold.targets)]
-            save_maps(path, fold.targets, inference.predict(self.trainer.model, films))
+            forward = partial(inference.predict, self.trainer.model)
+            save_maps(path, fold.targets, predict_views(forward, films, self.task.spec.n_views))
         return path
 
     def _card(self, fold: Fold, folder: RunFolder, history: "History") -> dict[str, Any]:
@@ -140,10 +184,13 @@ class _Child:
             "key": folder.key,
             "checkpoint": file_digest(folder.checkpoint),
             "spec": self.task.spec.to_json(),
-            "initial_weights": self.task.spec.start or "random",
+            "initial_weights": {"digest": self.task.spec.start, "corpus": self._start_corpus}
+            if self.task.spec.start
+            else "random",
             "fold": fold.name,
             "train": sorted(fold.train),
-            "data": self.packed.digest(fold.train),
+            "validation": sorted(fold.validation),
+            "data": self.packed.digest(fold.seen),
             "training_version": TRAINING_VERSION,
             "versions": {name: _version(name) for name in ("overread", "keras", backend, "numpy")},
             "backend": backend,
@@ -152,6 +199,9 @@ class _Child:
                 "non_trainable": sum(math.prod(variable.shape) for variable in model.non_trainable_weights),
             },
             "losses": history.losses,
+            "validation_losses": history.validation_losses,
+            "best_epoch": history.best_epoch,
+            "epoch": history.best_epoch if fold.validation else len(history.losses),
             "wall_s": round(history.wall_s, 3),
         }
 

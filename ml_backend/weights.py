@@ -21,13 +21,16 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 ENCODER = "encoder"
 """Name of the text in a file that holds an encoder's weights only: which encoder's."""
 
+CORPUS = "corpus"
+"""Name of the text that says what films the weights were trained on (P19)."""
+
 MAX_NAMED = 5
 """How many mismatches an error message names."""
 
 
-def save_model(model: keras.Model, path: Path) -> None:
-    """Write every weight of `model`, trainable or not, to `path` at once or not at all."""
-    save_arrays(read(model.weights), path)
+def save_model(model: keras.Model, path: Path, *, text: Mapping[str, str] | None = None) -> None:
+    """Write every weight of `model`, trainable or not, and a few named texts to `path` at once or not at all."""
+    save_arrays(read(model.weights), path, text=text)
 
 
 def load_model(model: keras.Model, path: Path) -> None:

@@ -1,10 +1,9 @@
-"""Training as a job: one child process a network, each finished fold recorded at once, then candidates for readers."""
+"""Training as a job: each finished fold is recorded at once, then readers get their candidates."""
 
 import json
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -12,25 +11,22 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from db.domain.campaign import RoundState
-from db.domain.errors import ExternalError, InputError, InvariantError, OverreadError, StateError
+from db.domain.errors import InvariantError, StateError
+from db.domain.folds import sample_components
 from db.domain.network import NetworkSpec
 from db.domain.plan import Split
 from db.domain.recipe import TrainingRecipe
 from db.job_context import Details, JobContext
-from db.models import CampaignCase, CaseRow, Checkpoint, Round, TrainingExample
+from db.models import Campaign, CampaignCase, CaseRow, Checkpoint, Round, TrainingExample
+from db.repository.cases import component_of
 from db.repository.plans import round_plan
+from ml_backend.children import Line, run_children
+from ml_backend.curves import Curves
 from ml_backend.data import load_maps
 from ml_backend.packing import agreeing, pack
 from ml_backend.proposing import keep_maps, offer_candidates
+from ml_backend.starting import MakePretext, encoder_starts, learn_pretext, no_pretext
 from ml_backend.task import Fold, RunFolder, TrainingSpec, TrainingTask
-
-MAX_DEATHS = 3
-"""How often the child of one network is replaced."""
-
-CHILD = (sys.executable, "-m", "ml_backend.training")
-
-_KNOWN_ERRORS = {kind.code: kind for kind in (InputError, StateError, InvariantError)}
-"""What a child reports of its own accord; another child would only say it again."""
 
 Keep = Callable[[Session, Checkpoint, Mapping[int, str]], None]
 """Writes the rows of a fold's probability maps, case id -> digest, in the transaction that records its checkpoint."""
@@ -46,7 +42,7 @@ class Training:
     seed: int
 
 
-def train_round(context: JobContext) -> None:
+def train_round(context: JobContext, make_pretext: MakePretext = no_pretext) -> None:
     """Job: train the networks of a round and offer their masks to its readers."""
     if context.round_id is None:
         msg = f"Job {context.job_id} trains, but names no round."
@@ -58,11 +54,11 @@ def train_round(context: JobContext) -> None:
             raise StateError(msg, hint=f"Run `overread stage status {round_.stage.address}`.")
         definition, seed = round_.stage.definition, round_.stage.campaign.definition.seed
         training = Training(definition.networks, definition.recipe, round_plan(session, round_.id), seed)
-    train_splits(context, training, keep_maps)
+    train_splits(context, training, keep_maps, make_pretext)
     offer_candidates(context, context.round_id)
 
 
-def train_splits(context: JobContext, training: Training, keep: Keep) -> None:
+def train_splits(context: JobContext, training: Training, keep: Keep, make_pretext: MakePretext = no_pretext) -> None:
     """Train what the job has not recorded yet; `keep` says what becomes of each fold's out-of-fold maps.
 
     Afterwards the job has one checkpoint for each network and split.
@@ -76,83 +72,98 @@ def train_splits(context: JobContext, training: Training, keep: Keep) -> None:
     """
     groups = agreeing(training.splits)
     packs = [pack(context, group, size=training.recipe.input_size) for group in groups]
+    starts = encoder_starts(context, training.networks, training.recipe)
     for network in training.networks:
-        spec = TrainingSpec.of(network, training.recipe, seed=training.seed)
-        run = _NetworkRun(context, keep, spec, n_folds=len(training.splits))
+        run = _NetworkRun(context, keep, network.name, training)
+        if run.is_recorded:
+            continue
+        start = starts[network.encoder]
+        spec = TrainingSpec.of(network, training.recipe, seed=training.seed, start=start)
+        if training.recipe.pretext != "none":
+            spec = learn_pretext(context, spec, make_pretext)
         for data, group in zip(packs, groups, strict=True):
-            run.train(data, group)
+            run.train(spec, data, group)
 
 
 @dataclass(eq=False)
 class _NetworkRun:
-    """One network's way through its folds, by as many children as it takes."""
+    """One network's way through its folds."""
 
     context: JobContext
     keep: Keep
-    spec: TrainingSpec
-    n_folds: int
-    n_recorded: int = 0
+    network: str
+    training: Training
     splits: dict[str, Split] = field(default_factory=dict)
-    error: OverreadError | None = None
 
     @property
-    def network(self) -> str:
-        return self.spec.network.name
+    def is_recorded(self) -> bool:
+        """Whether every fold is."""
+        return len(self._recorded()) == len(self.training.splits)
 
-    def train(self, data: Path, group: Sequence[Split]) -> None:
+    def train(self, spec: TrainingSpec, data: Path, group: Sequence[Split]) -> None:
         """Train the network on those splits of a group that are not recorded yet."""
-        for _ in range(1 + MAX_DEATHS):
+        start = self.context.record.store.path(spec.start) if spec.start else None
+
+        def next_task() -> TrainingTask | None:
             recorded = self._recorded()
-            self.n_recorded = len(recorded)
             self.splits = {_name(split): split for split in group if split.fold not in recorded}
-            if not self.splits:
-                return
-            task = TrainingTask(self.spec, data, self._runs, tuple(map(_fold, self.splits.values())))
-            task.save(path := self.context.folder / f"{self.network}.json")
-            ended = self.context.child([*CHILD, str(path)], self._on_line, environment=_environment())
-            if ended.status == 0:
-                return
-            if self.error is not None:
-                raise self.error
-        msg = f"Training of {self.network} died {1 + MAX_DEATHS} times, the last with status {ended.status}:\n"
-        raise ExternalError(msg + ended.last_words, hint=f"More is in {self.context.log}.")
+            folds = tuple(self._fold(split) for split in self.splits.values())
+            return TrainingTask(spec, data, self._runs, folds, self._corpus, start) if folds else None
+
+        with Curves(self.context, self.network) as self.curves:
+            run_children(self.context, self.network, next_task, self._on_line)
 
     @property
     def _runs(self) -> Path:
         return self.context.record.settings.runs_folder.resolve()
+
+    @cached_property
+    def _corpus(self) -> str:
+        with self.context.record.database.read() as session:
+            return f"films of campaign {session.get_one(Campaign, self.context.campaign_id).name}"
+
+    def _fold(self, split: Split) -> Fold:
+        """The split as a training, with whole components of its examples held out where the recipe says so."""
+        keys = [example.case for example in split.examples]
+        held_out: set[str] = set()
+        if share := self.training.recipe.validation_share:
+            with self.context.record.database.read() as session:
+                component = component_of(session, self.context.campaign_id)
+            of_case = {key: component[key] for key in keys}
+            chosen = sample_components(of_case, round(share * len(keys)), seed=self.training.seed)
+            held_out = {key for key in keys if of_case[key] in chosen}
+        train, validation = ([key for key in keys if (key in held_out) is is_held] for is_held in (False, True))
+        return Fold(_name(split), tuple(train), split.targets, tuple(validation))
 
     def _recorded(self) -> set[int | None]:
         query = select(Checkpoint.fold).where(Checkpoint.job_id == self.context.job_id)
         with self.context.record.database.read() as session:
             return set(session.scalars(query.where(Checkpoint.network == self.network)))
 
-    def _on_line(self, line: str) -> None:
-        if not line.startswith("{"):  # a library's chatter
-            return
-        values: dict[str, Any] = json.loads(line)
-        match values["event"]:
+    def _on_line(self, line: Line) -> None:
+        match line["event"]:
             case "progress":
-                n_epochs = values["epoch"] - (values["step"] < values["n_steps"])
+                is_whole = line["step"] == line["n_steps"]
                 self._report(
-                    n_epochs,
-                    loss=values["loss"],
-                    films_per_s=values["films_per_s"],
-                    eta_s=values["eta_s"],
-                    message=f"fold {values['fold']}, epoch {values['epoch']} of {values['n_epochs']}",
+                    line["epoch"] - (not is_whole),
+                    loss=line["loss"],
+                    films_per_s=line["films_per_s"],
+                    eta_s=line["eta_s"],
+                    message=f"fold {line['fold']}, epoch {line['epoch']} of {line['n_epochs']}",
                 )
+                if is_whole:
+                    self.curves.add(line)
             case "waiting":
-                self._report(0, message=f"fold {values['fold']} is being trained by another process")
+                self._report(0, message=f"fold {line['fold']} is being trained by another process")
             case "fold":
-                self._record(values)
-                self.n_recorded += 1
-                self._report(0, message=f"fold {values['fold']} is done")
-            case "error" if values["code"] in _KNOWN_ERRORS:
-                self.error = _KNOWN_ERRORS[values["code"]](values["message"], hint=values["hint"])
+                self._record(line)
+                self._report(0, message=f"fold {line['fold']} is done")
 
     def _report(self, n_epochs: int, **details: Unpack[Details]) -> None:
         """Progress counts whole epochs over all folds: what is counted is never trained again."""
-        n_done = self.n_recorded * self.spec.epochs + n_epochs
-        self.context.report(self.network, n_done, self.n_folds * self.spec.epochs, **details)
+        n_folds, n_epochs_each = len(self.training.splits), self.training.recipe.epochs
+        n_done = len(self._recorded()) * n_epochs_each + n_epochs
+        self.context.report(self.network, n_done, n_folds * n_epochs_each, **details)
 
     def _record(self, values: Mapping[str, Any]) -> None:
         """Keep a finished fold: its files in the store first, then all its rows at once."""
@@ -184,17 +195,6 @@ def _name(split: Split) -> str:
     return "all" if split.fold is None else str(split.fold)
 
 
-def _fold(split: Split) -> Fold:
-    return Fold(_name(split), tuple(example.case for example in split.examples), split.targets)
-
-
 def _case_ids(session: Session, campaign_id: int) -> dict[str, int]:
     query = select(CaseRow.key, CaseRow.id).join(CampaignCase).where(CampaignCase.campaign_id == campaign_id)
     return dict(session.execute(query).all())
-
-
-def _environment() -> dict[str, str]:
-    """The child's environment: quiet, and with no more threads than this process may use cores."""
-    n_cores = str(len(os.sched_getaffinity(0)))
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), n_cores)
-    return {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", **threads, **os.environ}

@@ -40,15 +40,11 @@ class _Inception:
         eighth = _max_pool(quarter)
         for i, pooled in enumerate((32, 64, 64)):
             eighth = self._mixed_5x5(eighth, pooled, name=f"mixed{i}")
-        sixteenth = self._halved(
-            eighth, [([], (384, 3, 3)), ([(64, 1, 1), (96, 3, 3)], (96, 3, 3))], name="mixed3"
-        )
+        sixteenth = self._halved(eighth, [([], (384, 3, 3)), ([(64, 1, 1), (96, 3, 3)], (96, 3, 3))], name="mixed3")
         for i, inner in enumerate((128, 160, 160, 192), start=4):
             sixteenth = self._mixed_7x7(sixteenth, inner, name=f"mixed{i}")
         long_branch = [(192, 1, 1), (192, 1, 7), (192, 7, 1)]
-        deepest = self._halved(
-            sixteenth, [([(192, 1, 1)], (320, 3, 3)), (long_branch, (192, 3, 3))], name="mixed8"
-        )
+        deepest = self._halved(sixteenth, [([(192, 1, 1)], (320, 3, 3)), (long_branch, (192, 3, 3))], name="mixed8")
         for name in ("mixed9", "mixed10"):
             deepest = self._mixed_forked(deepest, name=name)
         return Pyramid(skips=[half, quarter, eighth, sixteenth], deepest=deepest)
@@ -91,9 +87,7 @@ class _Inception:
         ends = [self._chain(self._chain(features, chain), [last], strides=2) for chain, last in branches]
         return layers.Concatenate(name=name)([*ends, _max_pool(features)])
 
-    def _chain(
-        self, features: keras.KerasTensor, kernels: Sequence[Kernel], *, strides: int = 1
-    ) -> keras.KerasTensor:
+    def _chain(self, features: keras.KerasTensor, kernels: Sequence[Kernel], *, strides: int = 1) -> keras.KerasTensor:
         """Each convolution without bias, normalised without scale, relu."""
         for filters, height, width in kernels:
             n = next(self._numbers)

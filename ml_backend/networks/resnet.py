@@ -59,9 +59,7 @@ def _unit(
 def _convolution(
     features: keras.KerasTensor, filters: int, size: int, *, name: str, strides: int = 1
 ) -> keras.KerasTensor:
-    return layers.Conv2D(
-        filters, size, strides, use_bias=False, kernel_initializer="he_uniform", name=name
-    )(features)
+    return layers.Conv2D(filters, size, strides, use_bias=False, kernel_initializer="he_uniform", name=name)(features)
 
 
 def _norm(features: keras.KerasTensor, name: str, *, scale: bool = True) -> keras.KerasTensor:

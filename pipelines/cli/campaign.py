@@ -12,7 +12,7 @@ def command() -> None:
 
 @command.command(epilog="Example:\n\n    overread campaign create pilot --spec laptop --set n_folds=3")
 @click.argument("name")
-@click.option("--spec", default="laptop", show_default=True, help="Specification: laptop, smoke or demo.")
+@click.option("--spec", default="laptop", show_default=True, help="Specification: paper, laptop, smoke or demo.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one value of the specification.")
 def create(name: str, spec: str, settings: tuple[str, ...]) -> None:
     """Create campaign NAME with its stages in draft."""

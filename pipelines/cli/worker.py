@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from db.record import Record
 
 HANDLERS = {
-    "train": "ml_backend.worker:train_round",
+    "train": "pipelines.training:train_round",
     "benchmark": "pipelines.benchmark:run",
     "export": "pipelines.export:run",
 }

@@ -1,5 +1,7 @@
+import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from db.domain.network import NetworkSpec
 from ml_backend import inference, recipes, weights
 from ml_backend.data import PackedSet
 from ml_backend.fitting import Progress, Trainer
+from ml_backend.networks import build
 from ml_backend.task import TrainingSpec
 
 SPEC = TrainingSpec.of(NetworkSpec.parse("unet-tiny"), recipes.smoke())
@@ -64,16 +67,11 @@ def test_progress_counts_down_to_nothing_left(trainer: Trainer, packed: PackedSe
     assert all(line.films_per_s > 0 for line in lines)
 
 
-def test_an_epoch_without_a_number_of_steps_takes_every_film(packed: PackedSet) -> None:
-    trainer = Trainer(replace(SPEC, steps_per_epoch=None, balance=False, batch_size=5))
-    batches = trainer._batches(np.any(packed.masks, axis=(1, 2)), 1)
-    assert batches.shape == (3, 5)
-    assert set(batches.ravel()) == set(range(12))
-
-
-def test_the_cosine_schedule_falls_from_the_rate_to_zero(trainer: Trainer) -> None:
-    rates = [trainer._learning_rate(share) for share in (0.0, 0.5, 1.0)]
-    np.testing.assert_allclose(rates, [3e-3, 1.5e-3, 0.0], atol=1e-12)
+def test_the_cosine_schedule_falls_over_the_epochs_after_the_warm_up() -> None:
+    spec = replace(SPEC, epochs=5, warmup_epochs=1)
+    rates = [Trainer.learning_rate(SimpleNamespace(spec=spec), epoch) / spec.learning_rate for epoch in range(1, 6)]  # type: ignore[arg-type]  # only its spec counts
+    falling = [0.5 * (1 + math.cos(math.pi * share)) for share in (0.125, 0.375, 0.625, 0.875)]
+    np.testing.assert_allclose(rates, [0.5, *falling])
 
 
 def test_films_without_any_infection_cannot_train(trainer: Trainer, packed: PackedSet, tmp_path: Path) -> None:
@@ -88,9 +86,55 @@ def test_films_of_another_size_are_refused(trainer: Trainer, packed: PackedSet, 
 
 def test_a_diverging_training_stops_and_says_where(packed: PackedSet, tmp_path: Path) -> None:
     trainer = Trainer(replace(SPEC, steps_per_epoch=40, learning_rate=1e30))
-    with pytest.raises(StateError, match=r"unet-tiny diverged in epoch 1, step \d+"):
+    with pytest.raises(StateError, match=r"unet-tiny diverged in epoch 1, by step \d+"):
         trainer.fit(packed.films, packed.masks, state=tmp_path / "state", report=lambda _: None)
     assert not (tmp_path / "state").exists()
+
+
+def test_a_diverging_training_is_left_as_after_its_last_whole_epoch(packed: PackedSet, tmp_path: Path) -> None:
+    trainer = Trainer(SPEC)
+    good: weights.Arrays = {}
+
+    def break_down(progress: Progress) -> None:
+        if progress.epoch == 2:
+            good.update(weights.load_arrays(tmp_path / "state")[0])
+            msg = "diverged"
+            raise StateError(msg)
+
+    with pytest.raises(StateError):
+        trainer.fit(packed.films, packed.masks, state=tmp_path / "state", report=break_down)
+    for path, array in weights.read(trainer.variables).items():
+        np.testing.assert_array_equal(array, good[path], err_msg=path)
+
+
+def test_the_best_epoch_is_that_of_the_films_held_out_and_patience_ends_the_training(
+    packed: PackedSet, tmp_path: Path
+) -> None:
+    """The films held out are infected where the others are not, so that every epoch of learning makes them worse."""
+    trainer = Trainer(replace(SPEC, epochs=30, steps_per_epoch=10, validation_share=0.5, patience=2))
+    bests: list[weights.Arrays] = []
+    history = trainer.fit(
+        packed.films,
+        packed.masks,
+        state=tmp_path / "state",
+        report=lambda _: None,
+        on_best=lambda: bests.append(weights.read(trainer.model.weights)),
+        validation=(packed.films, ~packed.masks),
+    )
+    assert len(history.losses) == len(history.validation_losses) == history.best_epoch + 2 < 30
+    assert history.validation_losses[history.best_epoch - 1] == min(history.validation_losses)
+    last = weights.read(trainer.model.weights)
+    assert not np.array_equal(bests[-1]["head_conv/kernel"], last["head_conv/kernel"])
+
+
+def test_half_precision_computes_in_16_bits_and_keeps_the_weights_in_32(packed: PackedSet, tmp_path: Path) -> None:
+    trainer = Trainer(replace(SPEC, precision="mixed_bfloat16"))
+    history = trainer.fit(packed.films, packed.masks, state=tmp_path / "state", report=lambda _: None)
+    assert trainer.model.get_layer("encoder_2_1_conv").compute_dtype == "bfloat16"
+    assert {str(weight.dtype) for weight in trainer.model.weights} == {"float32"}
+    assert trainer.model.output.dtype == "float32"
+    assert len(history.losses) == 2
+    assert build(SPEC.network, input_size=32).get_layer("encoder_2_1_conv").compute_dtype == "float32"
 
 
 @pytest.mark.slow

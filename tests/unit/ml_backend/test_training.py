@@ -68,7 +68,9 @@ def test_a_run_holds_checkpoint_card_maps_and_marker_and_no_remains(
     for fold, folder in task.run_folders(packed):
         names = {path.name for path in folder.path.iterdir()}
         predictions = folder.predictions(packed, fold).name
-        assert names == {"checkpoint.safetensors", "card.json", "done", "lock", predictions}
+        stored = {f"{name}.safetensors" for name in ("best", "checkpoint", "last")}
+        assert names == {*stored, "card.json", "done", "lock", predictions}
+        assert folder.checkpoint.samefile(folder.last)
 
 
 def test_the_stored_maps_are_what_the_stored_checkpoint_predicts(

@@ -1,19 +1,38 @@
 """The job around the training child, which here is a fake that speaks the same lines."""
 
+import json
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 
 from db.domain.campaign import RoundState
-from db.domain.errors import ExternalError, InvariantError, StateError
+from db.domain.errors import ExternalError, InputError, InvariantError, StateError
+from db.domain.network import NetworkSpec
 from db.domain.provenance import JobKind, JobState, MaskOrigin
 from db.domain.recipe import TrainingRecipe
 from db.job_context import JobContext, JobStopped
-from db.models import Candidate, CaseRow, Checkpoint, Comparison, Job, MaskRow, Progress, Round, TrainingExample
+from db.models import (
+    Candidate,
+    CaseRow,
+    Checkpoint,
+    Comparison,
+    EncoderWeights,
+    Job,
+    MaskRow,
+    Progress,
+    Round,
+    TrainingExample,
+)
+from db.repository.cases import component_of
 from db.repository.plans import round_plan
-from ml_backend import worker
+from ml_backend import children, worker
+from ml_backend.data import PackedSet
 from ml_backend.proposing import offer_candidates
+from ml_backend.starting import encoder_starts, learn_pretext
+from ml_backend.task import TrainingTask
 from ml_backend.worker import train_round
 
 FAKE_CHILD = """
@@ -38,7 +57,7 @@ for fold, folder in task.run_folders(packed):
     if not was_done:
         folder.path.mkdir(parents=True)
         say(event="progress", fold=fold.name, key=folder.key, epoch=1, n_epochs=task.spec.epochs, step=2, n_steps=2,
-            loss=0.5, films_per_s=10.0, eta_s=1.0)
+            loss=0.5, learning_rate=0.1, validation_loss=None, films_per_s=10.0, eta_s=1.0)
         folder.checkpoint.write_bytes(f"weights of {task.spec.network.name} {fold.name}".encode())
         folder.card.write_text(json.dumps({"train": fold.train, "n_infected": int(packed.masks.any((1, 2)).sum())}))
         folder.marker.touch()
@@ -58,7 +77,7 @@ def child(tmp_path, monkeypatch):
     script.write_text(FAKE_CHILD)
 
     def behave(mode: str) -> None:
-        monkeypatch.setattr(worker, "CHILD", (sys.executable, str(script), mode))
+        monkeypatch.setattr(children, "CHILD", (sys.executable, str(script), mode))
 
     behave("well")
     return behave
@@ -247,3 +266,91 @@ def finish_first_stage(campaign) -> None:
         stage.rounds[-1].state = RoundState.DONE
         round_id = stage.rounds[-1].id
     settle_round(campaign.record, round_id)
+
+
+def recipe_of(campaign, stage: str, **changes) -> None:
+    """Change the recipe of every stage, as another specification would."""
+    with campaign.record.database.write() as session:
+        row = campaign.stage(session, stage).campaign
+        definition = row.definition
+        stages = tuple(replace(one, recipe=replace(one.recipe, **changes)) for one in definition.stages)
+        row.definition_json = replace(definition, stages=stages).to_json()
+
+
+def tasks(context) -> list[TrainingTask]:
+    return [TrainingTask.load(path) for path in sorted(context.folder.glob("*.json"))]
+
+
+def test_whole_components_are_held_out_of_each_fold_and_count_as_seen(campaign, context):
+    recipe_of(campaign, "I", validation_share=0.3)
+    train_round(context)
+    with context.record.database.read() as session:
+        component = component_of(session, context.campaign_id)
+    [task] = tasks(context)
+    checkpoints = rows(context, Checkpoint)
+    for fold in task.folds:
+        assert 2 <= len(fold.validation) < len(fold.train)
+        assert not {component[key] for key in fold.validation} & {component[key] for key in fold.train}
+    seen = {row.id: len(rows(context, TrainingExample, TrainingExample.checkpoint_id == row.id)) for row in checkpoints}
+    assert sorted(seen.values()) == sorted(len(fold.seen) for fold in task.folds)
+
+
+def test_networks_start_from_the_newest_weights_of_their_encoder_that_the_job_found_first(context):
+    store = context.record.store
+    digests = [store.put(f"weights {i}".encode()) for i in range(3)]
+    with context.record.database.write() as session:
+        session.add_all(EncoderWeights(encoder="tiny", digest=digest, corpus="", card={}) for digest in digests[:2])
+    train_round(context)
+    [task] = tasks(context)
+    assert (task.spec.start, task.start) == (digests[1], store.path(digests[1]))
+    with context.record.database.write() as session:
+        session.add(EncoderWeights(encoder="tiny", digest=digests[2], corpus="", card={}))
+        session.get_one(Job, context.job_id).state = JobState.RUNNING
+    networks = [NetworkSpec.parse("unet-tiny")]
+    assert encoder_starts(context, networks, TrainingRecipe()) == {"tiny": digests[1]}
+    assert encoder_starts(context, networks, TrainingRecipe(weights="random")) == {"tiny": None}
+
+
+def test_a_pretext_is_learned_first_once_and_is_where_every_fold_starts(campaign, context):
+    recipe_of(campaign, "I", pretext="phantoms", pretext_epochs=2)
+    asked = []
+
+    def make(name: str, side_px: int) -> PackedSet:
+        asked.append((name, side_px))
+        films = np.zeros((4, side_px, side_px), np.uint8)
+        return PackedSet(("p0", "p1", "p2", "p3"), films, films == 0)
+
+    train_round(context, make)
+    [task] = tasks(context)
+    runs = context.record.settings.runs_folder
+    [pretext] = [
+        path.parent
+        for path in runs.glob("*/done")
+        if json.loads((path.parent / "card.json").read_text())["train"] == ["p0", "p1", "p2", "p3"]
+    ]
+    assert context.record.store.get(task.spec.start) == (pretext / "checkpoint.safetensors").read_bytes()
+    assert [row.fold for row in rows(context, Checkpoint)] == [0, 1, 2], "the pretext itself is no checkpoint"
+    spec = replace(task.spec, start=None)
+    assert learn_pretext(context, spec, make) == task.spec
+    assert asked == [("phantoms", 32)]
+
+
+def test_a_worker_without_phantoms_says_so(campaign, context):
+    recipe_of(campaign, "I", pretext="phantoms", pretext_epochs=2)
+    with pytest.raises(InputError, match="no films for the pretext 'phantoms'"):
+        train_round(context)
+
+
+def test_the_curves_of_each_fold_are_there_for_tensorboard(context):
+    from tensorflow.compat.v1.train import summary_iterator
+
+    train_round(context)
+    folder = context.record.settings.home / "logs" / "tensorboard" / f"job-{context.job_id}" / "unet-tiny"
+    assert sorted(path.name for path in folder.iterdir()) == ["fold-0", "fold-1", "fold-2"]
+    [events] = (folder / "fold-0").iterdir()
+    found = {
+        value.tag: (event.step, value.simple_value)
+        for event in summary_iterator(str(events))
+        for value in event.summary.value
+    }
+    assert found == {"loss": (1, 0.5), "learning_rate": (1, pytest.approx(0.1)), "films_per_s": (1, 10.0)}

@@ -3,6 +3,7 @@
 import pytest
 
 from db.domain.errors import InputError
+from db.domain.network import PAPER_ENCODERS, Decoder
 from pipelines.specs import SPECS, find_spec, override, parse_settings
 
 
@@ -19,6 +20,14 @@ def test_stage_two_of_the_laptop_offers_five_masks():
     assert find_spec("laptop").stages[1].n_candidates == 5
 
 
+def test_the_papers_campaign_has_the_papers_networks_and_recipe():
+    first, second = find_spec("paper").stages
+    assert (len(first.networks), len(second.networks)) == (3, 5)
+    assert {network.decoder for network in first.networks} == set(Decoder)
+    assert {network.encoder for network in second.networks} <= set(PAPER_ENCODERS)
+    assert (second.recipe.input_size, second.recipe.epochs, second.recipe.batch_size) == (224, 50, 32)
+
+
 def test_an_unknown_specification_lists_the_known_ones():
     with pytest.raises(InputError) as caught:
         find_spec("desktop")
@@ -26,11 +35,11 @@ def test_an_unknown_specification_lists_the_known_ones():
 
 
 def test_settings_reach_the_campaign_and_every_stages_recipe():
-    changed = override(find_spec("smoke"), {"n_folds": "3", "epochs": "7", "learning_rate": "1e-2", "augment": "false"})
+    changed = override(find_spec("smoke"), {"n_folds": "3", "epochs": "7", "learning_rate": "1e-2", "augment": "none"})
     assert changed.n_folds == 3
     assert {stage.recipe.epochs for stage in changed.stages} == {7}
     assert changed.stages[0].recipe.learning_rate == 0.01
-    assert changed.stages[0].recipe.augment is False
+    assert changed.stages[0].recipe.augment == "none"
 
 
 def test_an_unknown_setting_names_the_nearest():
@@ -39,7 +48,7 @@ def test_an_unknown_setting_names_the_nearest():
     assert "'epochs'" in caught.value.hint
 
 
-@pytest.mark.parametrize("setting", [("epochs", "many"), ("augment", "3"), ("n_folds", "2.5")])
+@pytest.mark.parametrize("setting", [("epochs", "many"), ("augment", "3"), ("balance", "3"), ("n_folds", "2.5")])
 def test_a_value_of_another_kind_is_refused(setting):
     with pytest.raises(InputError, match=setting[0]):
         override(find_spec("smoke"), dict([setting]))

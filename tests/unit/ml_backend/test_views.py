@@ -1,0 +1,40 @@
+import numpy as np
+from scipy import ndimage
+
+from db.domain.mask import ProbabilityMap
+from db.domain.recipe import MAX_VIEWS
+from ml_backend.data import Film
+from ml_backend.views import predict_views, views
+
+FILMS = (ndimage.gaussian_filter(np.random.default_rng(1).normal(128, 300, (2, 64, 64)), (0, 4, 4))).astype(np.uint8)
+
+
+def shade(films: Film) -> ProbabilityMap:
+    return films.astype(np.float32) / np.float32(255)
+
+
+def test_one_view_is_the_film_as_it_is() -> None:
+    np.testing.assert_array_equal(predict_views(shade, FILMS, 1), shade(FILMS))
+
+
+def test_maps_are_moved_back_before_they_are_averaged() -> None:
+    averaged = predict_views(shade, FILMS, 7)
+    inner = np.abs(averaged - shade(FILMS))[:, 10:-10, 10:-10]
+    assert inner.max() < 0.02
+
+
+def test_each_view_is_asked_for_once_and_counts_alike() -> None:
+    asked: list[Film] = []
+
+    def count(films: Film) -> ProbabilityMap:
+        asked.append(films)
+        return np.full(films.shape, len(asked), np.float32)
+
+    averaged = predict_views(count, FILMS, 3)
+    assert len(asked) == 3
+    np.testing.assert_array_equal(asked[0], FILMS)
+    np.testing.assert_allclose(averaged, 2, rtol=1e-6)
+
+
+def test_there_are_as_many_views_as_a_recipe_may_ask_for() -> None:
+    assert len(views(64)) == MAX_VIEWS
