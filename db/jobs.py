@@ -32,7 +32,7 @@ __all__ = ["ChildExit", "Handler", "JobContext", "JobStopped", "Worker", "cancel
 APPLICATION = "overread"
 WORKFLOW = "run_job"
 
-PROTOCOL_VERSION = "1"
+PROTOCOL_VERSION = "2"
 """Raise it when older workers could not run newer jobs. By default it follows the source, and any edit strands jobs."""
 
 QUEUES = {JobKind.TRAIN: "training", JobKind.BENCHMARK: "training", JobKind.EXPORT: "light"}

@@ -5,27 +5,44 @@ It trains and stores predictions and does nothing else; what they are worth is r
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.domain.campaign import StageDefinition
+from db.domain.ensemble import parse_networks
 from db.domain.errors import NotFoundError
 from db.domain.provenance import JobKind, JobState
 from db.job_context import JobContext
 from db.models import Campaign, Checkpoint, Job, Prediction
 from db.repository.plans import benchmark_plan
 from ml_backend.worker import Training, train_splits
+from pipelines.simulate.pretext import make_pretext
 from pipelines.specs import find_spec, override
 
 
 def run(context: JobContext) -> None:
-    """Job: train the networks of the specification's last stage on every fold and store what they predict."""
-    definition = override(find_spec(context.arguments["spec"]), context.arguments.get("settings", {}))
-    networks, recipe = definition.stages[-1].networks, definition.stages[-1].recipe
+    """Job: train the benchmark's networks on every fold and store what they predict."""
+    planned = planned_by(context.arguments)
     with context.record.database.read() as session:
         splits = benchmark_plan(session, context.campaign_id)
         seed = session.get_one(Campaign, context.campaign_id).definition.seed
-    train_splits(context, Training(networks, recipe, splits, seed), _keep)
+    train_splits(context, Training(planned.networks, planned.recipe, splits, seed), _keep, make_pretext)
+
+
+def planned_by(arguments: Mapping[str, Any]) -> StageDefinition:
+    """Networks and recipe of a benchmark: the last stage of `spec` with `settings`, or `networks` by its recipe.
+
+    Raises
+    ------
+    InputError
+        If the specification, a setting or a network is unknown, or a network comes twice.
+    """
+    planned = override(find_spec(arguments["spec"]), arguments.get("settings", {})).stages[-1]
+    named = arguments.get("networks")
+    return replace(planned, networks=parse_networks(named)) if named else planned
 
 
 def last_benchmark(session: Session, campaign: Campaign) -> Job:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.domain.errors import OverreadError
 from db.migrations import is_current
-from db.models import CaseRow, Checkpoint, FinalMask, MaskRow, PhantomTruth, Prediction
+from db.models import CaseRow, Checkpoint, EncoderWeights, FinalMask, MaskRow, PhantomTruth, Prediction
 from db.record import Record
 from db.repository.lineage import certify
 
@@ -22,6 +22,7 @@ DIGESTS = (
     Prediction.map_digest,
     PhantomTruth.infection_digest,
     PhantomTruth.lung_digest,
+    EncoderWeights.digest,
 )
 """Every column that names a file in the store."""
 

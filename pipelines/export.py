@@ -5,7 +5,7 @@ Layout of an export::
     films/CASE.png      grey, as ingested
     masks/CASE.png      0 and 255, at the film's size
     manifest.csv        a row a film: licence, source, fold, and where its mask comes from
-    dataset.json        what this is: counts, protocol, versions, what is simulated
+    dataset.json        what this is: counts, protocols, versions, what is simulated
 
 Normal films have an empty mask. The folder appears whole or not at all.
 """
@@ -196,6 +196,9 @@ def _write_card(path: Path, campaign: Campaign, rows: Sequence[ManifestRow]) -> 
     card = {
         "campaign": campaign.name,
         "protocol_sha256": campaign.definition.digest,
+        "protocol_sha256_of_stage": {
+            stage.name: stage.protocol_digest for stage in campaign.stages if stage.state in UNBLINDED
+        },
         "software_version": SOFTWARE_VERSION,
         "n_films": len(rows),
         "n_final_masks": sum(bool(row.verdict) for row in rows),

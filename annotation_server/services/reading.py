@@ -277,7 +277,7 @@ def _verdict(session: Session, seat: Comparison, decision: Decision, idempotency
         confidence=decision.confidence,
         visible_ms=decision.visible_ms,
         idempotency_key=idempotency_key,
-        protocol_digest=seat.round.stage.campaign.definition.digest,
+        protocol_digest=seat.round.stage.protocol_digest,
     )
 
 

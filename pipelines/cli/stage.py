@@ -1,15 +1,51 @@
 """`overread stage`: the steps of a stage, from draft to closed."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from pipelines.cli.context import open_record
+
+if TYPE_CHECKING:
+    from db.models import Stage
 
 _ADDRESS = click.argument("address", metavar="CAMPAIGN/STAGE")
 
 
 @click.group(epilog="Example:\n\n    overread stage open pilot/I")
 def command() -> None:
-    """Open, train, lock, unblind and close the stages of a campaign."""
+    """Choose networks for the stages of a campaign; open, train, lock, unblind and close them."""
+
+
+@command.command(epilog="Example:\n\n    overread stage ensemble pilot/II --choose 5")
+@_ADDRESS
+@click.option("--choose", "n_members", type=click.IntRange(1), metavar="N", help="Give the stage the N suggested ones.")
+@click.option("--network", "networks", multiple=True, metavar="NAME", help="Give the stage this one, and others named.")
+def ensemble(address: str, n_members: int | None, networks: tuple[str, ...]) -> None:
+    """Compare networks out-of-fold, and choose those of a draft stage.
+
+    Without an option it only shows: each network's Dice, how alike their masks are, and what a reader who always picks
+    the best mask would get. The choice and what it rested on are hashed into the stage's protocol.
+    """
+    from annotation_server.services.choosing import choose_networks, gather_evidence, require_draft
+    from db.domain.errors import InputError
+    from db.repository.cases import find_stage
+    from pipelines.cli.ensemble import Shown, show_progress
+
+    if n_members and networks:
+        msg = "Both `--choose` and `--network` were given."
+        raise InputError(msg, hint="Take the suggestion with `--choose N`, or name every network with `--network`.")
+    record = open_record()
+    with record.database.read() as session, show_progress() as report:
+        stage = find_stage(session, address)
+        if n_members or networks:
+            require_draft(stage)
+        shown = Shown.of(stage, gather_evidence(session, record.store, stage, report=report))
+    suggested = shown.show(n_members)
+    if chosen := suggested if n_members else networks:
+        with record.database.write() as session:
+            stage = choose_networks(session, address, chosen, shown.evidence)
+            click.echo(f"\nStage {address} has {_networks(stage)}.")
 
 
 @command.command(name="open", epilog="Example:\n\n    overread stage open pilot/I")
@@ -81,13 +117,23 @@ def status(address: str) -> None:
     from db.repository.cases import find_stage
 
     with open_record().database.read() as session:
-        found = stage_status(session, find_stage(session, address))
+        stage = find_stage(session, address)
+        found = stage_status(session, stage)
         round_ = f"round {found.round_number} {found.round_state}" if found.round_number else "no round yet"
         click.echo(f"Stage {address}: {found.state}, {round_}.")
         click.echo(
             f"  cases {found.n_cases}, drawn {found.n_drawn}, decided {found.n_decided} of {found.n_comparisons}"
         )
+        click.echo(f"  networks {_networks(stage)}")
         if found.job is not None:
             click.echo(f"  job {found.job.id} {found.job.state} {found.job.error}".rstrip())
         if found.next_verb:
             click.echo(f"  next: overread stage {found.next_verb} {address}")
+
+
+def _networks(stage: "Stage") -> str:
+    """The stage's networks, whether they were chosen, and the protocol that they are part of."""
+    names = ", ".join(network.name for network in stage.definition.networks)
+    unmeasured = ", ".join(stage.ensemble["evidence"]["unmeasured"]) if stage.ensemble else ""
+    how = " (chosen" + (f"; not measured: {unmeasured})" if unmeasured else ")") if stage.ensemble else ""
+    return f"{names}{how}, protocol {stage.protocol_digest[:12]}"

@@ -3,10 +3,10 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select, text, update
 
 from db.migrations import downgrade, is_current, upgrade
-from db.models import Base
+from db.models import Base, Stage
 from db.session import Database
 
 
@@ -38,6 +38,22 @@ def test_down_and_up_again_leaves_the_schema_as_it_was(database):
     assert our_tables(database) == set()
     upgrade(database)
     assert our_tables(database) == before == set(Base.metadata.tables)
+
+
+def test_a_stage_of_an_older_schema_has_no_chosen_networks_and_outlives_both_directions(database):
+    upgrade(database, "0001")
+    with database.engine.begin() as connection:
+        connection.execute(text("INSERT INTO campaign VALUES (1, 'pilot', '{}', '2026-01-01')"))
+        row = "(id, campaign_id, name, position, state) VALUES (1, 1, 'I', 0, 'draft')"
+        connection.execute(text("INSERT INTO stage " + row))
+    upgrade(database, "0002")
+    with database.write() as session:
+        assert session.scalars(select(Stage.ensemble)).one() is None
+        session.execute(update(Stage).values(ensemble={"networks": ["dla-tiny"]}))
+    downgrade(database, "0001")
+    assert "ensemble" not in {column["name"] for column in inspect(database.engine).get_columns("stage")}
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT name, state FROM stage")).all() == [("I", "draft")]
 
 
 def test_upgrading_twice_changes_nothing(database):

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from annotation_server.services.coordinating import lock_stage, unblind_stage
 from db.domain.errors import InputError, StateError
 from db.models import CaseRow, FinalMask
+from db.repository.cases import find_stage
 from pipelines.export import export_campaign
 
 
@@ -67,6 +68,18 @@ def test_the_card_counts_what_is_simulated(unblinded, tmp_path):
     export_campaign(unblinded, "pilot", tmp_path / "out")
     card = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert (card["n_films"], card["n_final_masks"], card["n_simulated_films"]) == (21, 11, 0)
+
+
+def test_the_card_names_the_protocol_of_each_unblinded_stage(unblinded, tmp_path):
+    with unblinded.database.write() as session:
+        stages = [find_stage(session, f"pilot/{name}") for name in ("I", "II")]
+        for stage in stages:
+            stage.ensemble = {"networks": ["unet-tiny"], "evidence": {"n_cases": 0}}
+        campaign, protocol = stages[0].campaign.definition.digest, stages[0].protocol_digest
+    export_campaign(unblinded, "pilot", tmp_path / "out")
+    card = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert (card["protocol_sha256"], card["protocol_sha256_of_stage"]) == (campaign, {"I": protocol})
+    assert protocol != campaign
 
 
 def test_a_folder_that_holds_something_is_refused_and_kept(unblinded, tmp_path):

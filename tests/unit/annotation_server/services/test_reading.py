@@ -14,7 +14,7 @@ from db.domain.errors import InputError, NotFoundError, StateError
 from db.domain.mask import canonical_grid_mask, grid_shape, pack, packed_length, unpack
 from db.domain.provenance import MaskOrigin, Role
 from db.domain.verdict import Decision, UnreadableReason, VerdictKind
-from db.models import Account, CampaignCase, Candidate, Comparison, MaskRow, Verdict, now
+from db.models import Account, CampaignCase, Candidate, Comparison, MaskRow, Stage, Verdict, now
 from db.repository.finals import settle_round
 
 HEIGHT, WIDTH = 50, 40
@@ -175,6 +175,16 @@ def test_a_pick_counts_the_candidate_that_stood_in_the_slot(record, room, reader
         assert seat.verdicts[0].mask_id == session.scalars(query).one()
         assert seat.verdicts[0].also_acceptable == [0]
         assert seat.verdicts[0].protocol_digest == seat.round.stage.campaign.definition.digest
+
+
+def test_a_verdict_carries_the_protocol_with_the_networks_that_were_chosen(record, room, reader, stage_id):
+    with record.database.write() as session:
+        session.get_one(Stage, stage_id).ensemble = {"networks": ["dla-tiny", "unet-tiny"], "evidence": {}}
+    view = room.next_comparison(reader, stage_id)
+    decide(room, reader, view, PICK)
+    with record.database.read() as session:
+        protocol, stage = seat_of(session, view).verdicts[0].protocol_digest, session.get_one(Stage, stage_id)
+        assert protocol == stage.protocol_digest != stage.campaign.definition.digest
 
 
 @pytest.mark.parametrize(
