@@ -32,10 +32,10 @@ def paper() -> CampaignDefinition:
 def laptop() -> CampaignDefinition:
     """Small encoders, for two cores and no weights.
 
-    Stage I: three networks x five folds; stage II: five networks, three decoders on `small` and two on `tiny`.
+    Stage I: three networks x five folds; stage II: five networks, three decoders on `medium` and two on `small`.
     """
-    five = _named("small", *_THREE) + _named("tiny", "unet", "dla")
-    return _stages("laptop", recipes.laptop(), _named("small", *_THREE), five)
+    three = _named("medium", *_THREE)
+    return _stages("laptop", recipes.laptop(), three, three + _named("small", "unet", "dla"))
 
 
 def smoke() -> CampaignDefinition:
@@ -51,8 +51,7 @@ def demo() -> CampaignDefinition:
     A third stage, for films that came late, is left to the visitor.
     """
     three, two = _named("small", *_THREE), _named("small", "unet", "dla")
-    recipe = replace(recipes.laptop(), input_size=64, epochs=7)
-    return _stages("demo", recipe, three, three + _named("tiny", "unet", "dla"), two)
+    return _stages("demo", recipes.demo(), three, three + _named("tiny", "unet", "dla"), two)
 
 
 SPECS: Mapping[str, Callable[[], CampaignDefinition]] = {"paper": paper, "laptop": laptop, "smoke": smoke, "demo": demo}

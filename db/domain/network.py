@@ -24,6 +24,7 @@ class Encoder(StrEnum):
     DENSENET121 = "densenet121"
     INCEPTION_V3 = "inception_v3"
     RESNET50 = "resnet50"
+    MEDIUM = "medium"
     SMALL = "small"
     TINY = "tiny"
 
@@ -70,6 +71,7 @@ class NetworkSpec:
 
 
 PAPER_ENCODERS = (Encoder.CHEXNET, Encoder.DENSENET121, Encoder.INCEPTION_V3, Encoder.RESNET50)
+"""The encoders for which people have pretrained weights (P19)."""
 
 
 def paper_networks() -> tuple[NetworkSpec, ...]:

@@ -33,6 +33,9 @@ RECIPES: Mapping[Encoder, EncoderRecipe] = {
     Encoder.DENSENET121: EncoderRecipe(densenet.encode),
     Encoder.INCEPTION_V3: EncoderRecipe(inception.encode),
     Encoder.RESNET50: EncoderRecipe(resnet.encode),
+    Encoder.MEDIUM: _plain(
+        (16, 32, 48, 64, 96), DecoderWidths(unet=(64, 48, 32, 16, 8), grid=(8, 16, 32, 48, 64), momentum=0.9)
+    ),
     Encoder.SMALL: _plain((16, 24, 32, 48), DecoderWidths(unet=(32, 24, 16, 8), grid=(8, 16, 20, 24), momentum=0.9)),
     Encoder.TINY: _plain((4, 8, 8), DecoderWidths(unet=(8, 8, 4), grid=(4, 8, 8), momentum=0.9)),
 }

@@ -8,6 +8,7 @@ from pipelines.cli.context import open_record
 
 if TYPE_CHECKING:
     from db.models import Stage
+    from db.record import Record
 
 _ADDRESS = click.argument("address", metavar="CAMPAIGN/STAGE")
 
@@ -70,6 +71,7 @@ def train(address: str, wait: bool) -> None:  # noqa: FBT001 - click passes flag
 
     record = open_record()
     job_id = request_training(record, address)
+    _say_what_is_random(record, address)
     if wait:
         finish(record, job_id)
         click.echo(f"Stage {address} can be read.")
@@ -137,3 +139,17 @@ def _networks(stage: "Stage") -> str:
     unmeasured = ", ".join(stage.ensemble["evidence"]["unmeasured"]) if stage.ensemble else ""
     how = " (chosen" + (f"; not measured: {unmeasured})" if unmeasured else ")") if stage.ensemble else ""
     return f"{names}{how}, protocol {stage.protocol_digest[:12]}"
+
+
+def _say_what_is_random(record: "Record", address: str) -> None:
+    """Name the encoders that the paper starts from pretrained weights and that start from random values here."""
+    from db.domain.network import PAPER_ENCODERS
+    from db.repository.cases import find_stage
+    from db.repository.weights import newest_weights
+
+    with record.database.read() as session:
+        definition = find_stage(session, address).definition
+        wanted = {network.encoder for network in definition.networks} & set(PAPER_ENCODERS)
+        missing = sorted(encoder for encoder in wanted if newest_weights(session, encoder) is None)
+    if missing and definition.recipe.weights == "imported":
+        click.echo(f"No weights are imported for {', '.join(missing)}: training starts from random values.")

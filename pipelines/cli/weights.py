@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from db.domain.network import Encoder
+from db.domain.network import PAPER_ENCODERS, Encoder
 from pipelines.cli.context import open_record
 
 if TYPE_CHECKING:
     from ml_backend.importing.cards import WeightsCard
-
-IMPORTED = (Encoder.CHEXNET, Encoder.DENSENET121, Encoder.INCEPTION_V3, Encoder.RESNET50)
-"""The encoders whose weights people have."""
 
 SHOWN_DIGITS = 12
 
@@ -30,7 +27,7 @@ def command() -> None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
     "--encoder",
-    type=click.Choice([str(encoder) for encoder in IMPORTED]),
+    type=click.Choice([str(encoder) for encoder in PAPER_ENCODERS]),
     help="Whose weights they are, where the file does not tell.",
 )
 @click.option("--corpus", help="What they were trained on, where the file does not tell.")

@@ -47,7 +47,7 @@ def find_trainings(session: Session, campaign: Campaign) -> list[NetworkTraining
             n_checkpoints=len(found),
             n_parameters=sum(found[0].card.get("n_parameters", {}).values()),
             seconds=sum(checkpoint.card.get("wall_s", 0.0) for checkpoint in found),
-            recipe=_recipe(found[0].card.get("spec", {})),
+            recipe=_recipe(found[0].card),
         )
         for (_, network), found in groups.items()
     ]
@@ -84,8 +84,10 @@ def _job_name(job: Job) -> str:
     return f"job {job.id}, {f'stage {job.round.stage.name}' if job.round else job.kind}"
 
 
-def _recipe(spec: dict[str, Any]) -> str:
-    if not spec:
+def _recipe(card: dict[str, Any]) -> str:
+    if not (spec := card.get("spec")):
         return ""
     size, epochs, batch = (spec.get(name) for name in ("input_size", "epochs", "batch_size"))
-    return f"{size}x{size} px, {epochs} epochs, batch {batch}, Adam at {spec.get('learning_rate'):g}"
+    start = card.get("initial_weights", "random")
+    origin = "random values" if start == "random" else f"weights that saw {start['corpus']}"
+    return f"{size}x{size} px, {epochs} epochs, batch {batch}, Adam at {spec.get('learning_rate'):g}, from {origin}"

@@ -34,7 +34,7 @@ BATCH = 32
 MIN_TRAINING, MIN_AUGMENTATION = 0.95, 10.0
 MAX_DIFFERENCE = 0.2
 NETWORKS = {
-    "unet-small": replace(recipes.laptop(), batch_size=8, steps_per_epoch=40),
+    "unet-medium": replace(recipes.laptop(), steps_per_epoch=40),
     "unet-densenet121": replace(recipes.paper(), batch_size=8, steps_per_epoch=3),
 }
 

@@ -152,7 +152,7 @@ def test_a_network_learns_what_brightness_alone_does_not_tell(decoder: str, tmp_
     shade = gaussian_filter(rng.normal(size=masks.shape), (0, 8, 8))
     texture = np.where(masks, coarse / coarse.std(), fine / fine.std())
     films = np.clip(128 + 12 * texture + 20 * shade / shade.std(), 0, 255).astype(np.uint8)
-    spec = TrainingSpec.of(NetworkSpec.parse(f"{decoder}-small"), recipes.laptop())
+    spec = TrainingSpec.of(NetworkSpec.parse(f"{decoder}-small"), recipes.demo())
     trainer = Trainer(replace(spec, input_size=32, epochs=5, steps_per_epoch=30))
     trainer.fit(films[:64], masks[:64], state=tmp_path / "state", report=lambda _: None)
     predicted = inference.predict(trainer.model, films[64:]) >= 0.5

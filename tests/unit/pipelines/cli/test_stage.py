@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from annotation_server.services.coordinating import close_stage, lock_stage, unblind_stage
 from db.domain.errors import InputError, StateError
-from db.models import CaseRow, Checkpoint, Job, MaskRow
+from db.models import CaseRow, Checkpoint, EncoderWeights, Job, MaskRow
 from db.repository.cases import find_stage
 from db.repository.plans import round_plan
 from pipelines.cli import stage
@@ -120,3 +120,15 @@ def test_a_stage_that_was_opened_is_shown_but_not_changed(overread_stage):
 def test_suggesting_and_naming_at_once_is_refused(overread_stage):
     with pytest.raises(InputError, match="Both"):
         overread_stage("ensemble", "pilot/II", "--choose", "2", "--network", "dla-small")
+
+
+def test_training_names_the_encoders_that_start_from_random_values(campaign, overread_stage, monkeypatch):
+    monkeypatch.setattr("annotation_server.services.coordinating.request_training", lambda *_: 7)
+    campaign.open("I").train("I")
+    assert "random" not in overread_stage("train", "pilot/I"), "nobody has weights for a tiny encoder"
+    with campaign.record.database.write() as session:
+        networks = ["unet-resnet50", "unet-densenet121"]
+        find_stage(session, "pilot/I").ensemble = {"networks": networks}
+        session.add(EncoderWeights(encoder="resnet50", digest="d" * 64, corpus="", card={}))
+    shown = overread_stage("train", "pilot/I")
+    assert "No weights are imported for densenet121: training starts from random values." in shown

@@ -17,7 +17,7 @@ from db.settings import Settings
 from pipelines.checking import check_installation
 from pipelines.cli import weights
 
-RANDOM = ["chexnet", "densenet121", "inception_v3", "resnet50", "small", "tiny"]
+RANDOM = list(Encoder)
 
 
 @pytest.fixture

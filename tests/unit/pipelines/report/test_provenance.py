@@ -33,8 +33,16 @@ def test_checkpoints_are_summed_by_network(ask):
     (training,) = ask(find_trainings)
     assert (training.network, training.n_checkpoints, training.n_parameters) == ("unet-tiny", 3, 7)
     assert training.seconds == pytest.approx(4.5)
-    assert training.recipe == "32x32 px, 2 epochs, batch 4, Adam at 0.001"
+    assert training.recipe == "32x32 px, 2 epochs, batch 4, Adam at 0.001, from random values"
     assert training.job.endswith("stage I")
+
+
+def test_a_training_names_what_the_weights_saw_that_it_started_from(record, ask):
+    with record.database.write() as session:
+        for checkpoint in session.scalars(select(Checkpoint)):
+            checkpoint.card = checkpoint.card | {"initial_weights": {"digest": "d", "corpus": "NIH ChestX-ray14"}}
+    (training,) = ask(find_trainings)
+    assert training.recipe.endswith("from weights that saw NIH ChestX-ray14")
 
 
 def test_every_version_behind_the_checkpoints_is_named(ask):
