@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from db.domain.errors import InputError
+from db.domain.errors import InputError, StateError
 from db.domain.network import NetworkSpec
 from ml_backend import inference, recipes, weights
 from ml_backend.data import PackedSet, load_maps
@@ -212,3 +212,48 @@ def test_a_child_whose_reader_is_gone_ends(packed: PackedSet, tmp_path: Path) ->
     assert child.stdout
     child.stdout.close()
     assert child.wait(timeout=60) == 1
+
+
+def test_a_run_that_diverges_keeps_the_network_of_its_last_whole_epoch_and_says_where(
+    packed: PackedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ml_backend.fitting import Trainer
+
+    monkeypatch.setattr(Trainer, "learning_rate", lambda _, epoch: 1e-3 if epoch == 1 else 1e30)
+    task = replace(task_in(tmp_path, packed), spec=replace(SPEC, epochs=3, steps_per_epoch=20))
+    with pytest.raises(StateError, match=r"diverged in epoch 2.*after the epoch before is kept: .*last\.safetensors"):
+        run(task)
+    folder = next(folder for _, folder in task.run_folders(packed))
+    kept, _ = weights.load_arrays(folder.last)
+    state, text = weights.load_arrays(folder.state)
+    assert len(json.loads(text["history"])["losses"]) == 1
+    assert all(np.isfinite(array).all() for array in kept.values())
+    np.testing.assert_array_equal(kept["head_conv/kernel"], state["head_conv/kernel"])
+    assert not folder.is_done
+
+
+def test_the_best_epoch_of_the_films_held_out_is_the_checkpoint(packed: PackedSet, tmp_path: Path) -> None:
+    spec = replace(SPEC, epochs=4, steps_per_epoch=2, validation_share=0.3)
+    fold = Fold("0", packed.keys[:6], packed.keys[9:], packed.keys[6:9])
+    task = replace(task_in(tmp_path, packed), spec=spec, folds=(fold,), corpus="films of a test")
+    run(task)
+    [(_, folder)] = task.run_folders(packed)
+    card = json.loads(folder.card.read_text())
+    assert card["epoch"] == card["best_epoch"] == 1 + int(np.argmin(card["validation_losses"]))
+    assert card["validation"] == sorted(packed.keys[6:9])
+    assert folder.checkpoint.samefile(folder.best)
+    assert weights.load_arrays(folder.checkpoint)[1] == {"corpus": "films of a test"}
+
+
+def test_the_corpus_of_the_first_weights_is_handed_on(packed: PackedSet, tmp_path: Path) -> None:
+    start = tmp_path / "start.safetensors"
+    weights.save_model(build(SPEC.network, input_size=32), start, text={weights.CORPUS: "ImageNet"})
+    task = replace(task_in(tmp_path, packed, n_folds=2), start=start, corpus="films of a test")
+    task = replace(task, spec=replace(SPEC, start=file_digest(start)), folds=task.folds[:1])
+    run(task)
+    [(_, folder)] = task.run_folders(packed)
+    assert json.loads(folder.card.read_text())["initial_weights"] == {
+        "digest": file_digest(start),
+        "corpus": "ImageNet",
+    }
+    assert weights.load_arrays(folder.checkpoint)[1] == {"corpus": "ImageNet; films of a test"}
