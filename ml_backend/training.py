@@ -34,7 +34,7 @@ from db.domain.mask import Mask
 from ml_backend.data import Film, PackedSet, save_maps
 from ml_backend.publishing import discard_unfinished, publish
 from ml_backend.task import TRAINING_VERSION, Fold, RunFolder, TrainingTask, file_digest
-from ml_backend.views import predict_views
+from ml_backend.views import viewed
 
 if TYPE_CHECKING:
     from ml_backend.fitting import History, Progress, Trainer
@@ -172,7 +172,7 @@ class _Child:
             weights.load_model(self.trainer.model, folder.checkpoint)
             films = self.packed.films[self.packed.rows(fold.targets)]
             forward = partial(inference.predict, self.trainer.model)
-            save_maps(path, fold.targets, predict_views(forward, films, self.task.spec.n_views))
+            save_maps(path, fold.targets, viewed(forward, self.task.spec.n_views)(films))
         return path
 
     def _card(self, fold: Fold, folder: RunFolder, history: "History") -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Test-time augmentation: the mean over several views of a film."""
 
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -8,9 +8,7 @@ import numpy.typing as npt
 from db.domain.mask import ProbabilityMap
 from ml_backend.augmentation import Motion, Sampler
 from ml_backend.data import Film
-
-Forward = Callable[[Film], ProbabilityMap]
-"""From films uint8 to probability maps float32, both [n, side, side]."""
+from ml_backend.engine import Forward
 
 SHIFT = 0.03
 """Share of the side by which a view is moved."""
@@ -26,14 +24,17 @@ def views(side_px: int) -> tuple[Motion, ...]:
     return (Motion.of(), *(Motion.of(shift_px=shift) for shift in shifts), *(Motion.of(angle) for angle in turns))
 
 
+def viewed(forward: Forward, n_views: int) -> Forward:
+    """`forward` over `n_views` views of each film."""
+    return forward if n_views == 1 else partial(predict_views, forward, n_views=n_views)
+
+
 def predict_views(forward: Forward, films: Film, n_views: int) -> ProbabilityMap:
     """The mean of what `forward` makes of `n_views` views of each film, each map moved back; at most 7 are taken.
 
     A view is moved by less than training moves films, and its map back by the inverse; beyond the edge the nearest
     pixel is repeated.
     """
-    if n_views == 1:
-        return forward(films)
     motions = views(films.shape[-1])[:n_views]
     total = np.zeros(films.shape, np.float32)
     for motion in motions:

@@ -6,63 +6,66 @@ Layout of a prediction::
     maps/NAME.png       the infection map, RGB, at the film's size
     grades.csv          a row a film: infected share, grade, highest probability, whether it is called infected
 
-The folder appears whole or not at all. For research use. Not a medical device.
+While the networks look at a chunk of films, threads read the next and write the one before (`pipelines.mapping`). The
+folder appears whole or not at all; until then its films are kept beside it (`pipelines.unfinished`), and the same
+prediction goes on with those that are missing.
+
+For research use. Not a medical device.
 """
 
-import csv
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from itertools import groupby
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image
 from sqlalchemy import select
 
 from db.domain.errors import InputError, NotFoundError
-from db.domain.mask import THRESHOLD, ProbabilityMap, canonical_mask
-from db.domain.network import NetworkSpec
+from db.domain.mask import ProbabilityMap
 from db.domain.provenance import JobState
 from db.models import Checkpoint, Job
 from db.record import Record
 from db.repository.cases import find_campaign
-from ml_backend.data import Film, fit_film
-from pipelines.compile.films import FILM_SUFFIXES, decode
-from pipelines.infection_map import USUAL_FLOOR, render
-from pipelines.publishing import check_target, publish_folder
-from pipelines.severity import assess
+from ml_backend.compiling import Report, Samples, compile_members
+from ml_backend.engine import CompiledNetworks, Member
+from ml_backend.views import viewed
+from pipelines.compile.films import FILM_SUFFIXES
+from pipelines.mapping import N_THREADS, Ensemble, Load, map_films
+from pipelines.predicted_films import (
+    FilmGroup,
+    GradedFilm,
+    ReadFilm,
+    film_groups,
+    prepare_folder,
+    read_film,
+    write_film,
+    write_grades,
+)
+from pipelines.unfinished import Unfinished, unfinished
 
-Forward = Callable[[Sequence["Member"], Film], ProbabilityMap]
-"""From an ensemble and films uint8 [n, side, side] to mean probability maps float32 [n, side, side]."""
+PREDICTION_VERSION = 1
+"""Raise it by hand when the same films and networks would give other files: unfinished ones do not go on then."""
 
+N_SAMPLES = 8
+"""On so many films a network is compared with Keras when it is compiled."""
 
-@dataclass(frozen=True)
-class Member:
-    """One checkpoint of an ensemble: its network, its input size, and where its weights lie."""
-
-    network: str
-    input_size: int
-    weights: Path
-
-
-@dataclass(frozen=True)
-class GradedFilm:
-    """A row of `grades.csv`; shares and probabilities are fractions."""
-
-    film: str
-    infected_share: float
-    grade: str
-    max_probability: float
-    detected: bool
-    note: str
+Progress = Callable[[int, int], None]
+"""Told how many films are done, of how many."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What was made of a folder: a row for each film, and why each of the others was left out."""
+    """What was made of a folder: a row for each film, and why each of the others was left out.
+
+    `n_kept` of the films were finished by an interrupted prediction before.
+    """
 
     films: tuple[GradedFilm, ...]
     problems: Mapping[str, str]
+    n_kept: int = 0
 
 
 def find_members(record: Record, campaign: str, networks: Sequence[str] = ()) -> tuple[Member, ...]:
@@ -82,7 +85,12 @@ def find_members(record: Record, campaign: str, networks: Sequence[str] = ()) ->
             raise NotFoundError(msg, hint=f"Run `overread stage train {campaign}/I --wait`.")
         query = select(Checkpoint).where(Checkpoint.job_id == last.job_id).order_by(Checkpoint.network, Checkpoint.id)
         found = [
-            Member(one.network, one.card["spec"]["input_size"], record.store.path(one.weights_digest))
+            Member(
+                one.network,
+                one.card["spec"]["input_size"],
+                record.store.path(one.weights_digest),
+                n_views=one.card["spec"].get("n_views", 1),
+            )
             for one in session.scalars(query)
         ]
     known = {member.network for member in found}
@@ -92,85 +100,117 @@ def find_members(record: Record, campaign: str, networks: Sequence[str] = ()) ->
     return tuple(member for member in found if not networks or member.network in networks)
 
 
+def open_compiled(members: Sequence[Member], folder: Path, root: Path, report: Report) -> Load:
+    """The members as they are compiled below `root`; what is missing there is compiled now.
+
+    They are compared with Keras on films of `folder`. `report` gets a line for each that is compiled, as
+    `ml_backend.compiling` describes it.
+
+    Raises
+    ------
+    InputError
+        If weights cannot be read.
+    ExternalError
+        If a network cannot be compiled, or differs from Keras.
+    """
+    networks = CompiledNetworks(members, root)
+    if missing := networks.missing():
+        compile_members(missing, root, _samples(folder, {member.input_size for member in missing}), report)
+    return networks.load
+
+
 def predict_folder(
-    folder: Path, output: Path, members: Sequence[Member], *, forward: Forward | None = None
+    folder: Path, output: Path, members: Sequence[Member], *, load: Load, progress: Progress = lambda _done, _all: None
 ) -> Prediction:
     """Predict every film file of `folder` and write the results to the new folder `output`.
 
-    Files of other kinds are passed over. A film that cannot be read is left out and named in the result.
+    Files of other kinds are passed over. A film that cannot be read is left out and named in the result; of files
+    whose names differ in the suffix only, the first that can be read counts. Films that an interrupted prediction of
+    the same folder, by the same members, into the same output has finished are kept.
 
     Raises
     ------
     InputError
         If `output` holds something, or `folder` no film that can be read.
+    StateError
+        If beside `output` lie unfinished results of other members or another folder, or another process makes them.
     """
-    check_target(output)
-    side = members[0].input_size
-    paths, fitted, problems = _take_in(folder, side)
-    maps = (forward or mean_maps)(members, np.stack(fitted))
-    with publish_folder(output) as temporary:
-        for name in ("masks", "maps"):
-            (temporary / name).mkdir()
-        films = tuple(_write_film(path, one, temporary) for path, one in zip(paths, maps, strict=True))
-        _write_grades(temporary / "grades.csv", films)
-    return Prediction(films, problems)
+    asked = {
+        "version": PREDICTION_VERSION,
+        "folder": str(folder.resolve()),
+        "networks": [[member.network, member.input_size, member.digest, member.n_views] for member in members],
+    }
+    with unfinished(output, asked) as so_far:
+        prepare_folder(so_far.result)
+        ensemble = [(member.input_size, viewed(load(member), member.n_views)) for member in members]
+        run = _Run(so_far, ensemble, film_groups(folder))
+        run.finish(progress)
+        if not run.rows:
+            n_files = sum(len(group.paths) for group in run.groups)
+            reasons = "".join(f"\n  {problem}" for problem in run.problems.values())
+            msg = f"Folder {folder} has {n_files} film files, none of which can be read.{reasons}"
+            raise InputError(msg, hint=f"Films are {', '.join(sorted(FILM_SUFFIXES))}.")
+        films = tuple(run.rows[stem] for stem in sorted(run.rows))
+        write_grades(so_far.result / "grades.csv", films)
+        return Prediction(films, dict(sorted(run.problems.items())), run.n_kept)
 
 
-def mean_maps(members: Sequence[Member], films: Film) -> ProbabilityMap:
-    """The mean of the members' maps. A network is built once and takes the weights of each of its folds in turn."""
-    from ml_backend import inference, weights  # noqa: PLC0415 - loads Keras
-    from ml_backend.networks import build  # noqa: PLC0415
+@dataclass(eq=False)
+class _Run:
+    """One pass over the films that are not kept yet."""
 
-    total = np.zeros(films.shape, np.float32)
-    for network, folds in groupby(members, key=lambda member: member.network):
-        model = build(NetworkSpec.parse(network), input_size=films.shape[-1])
-        for fold in folds:
-            weights.load_model(model, fold.weights)
-            total += inference.predict(model, films)
-    mean: ProbabilityMap = np.clip(total / np.float32(len(members)), 0, 1)
-    return mean
+    so_far: Unfinished
+    ensemble: Ensemble
+    groups: Sequence[FilmGroup]
+    rows: dict[str, GradedFilm] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    n_kept: int = 0
+
+    def finish(self, progress: Progress) -> None:
+        """Predict what is missing; afterwards each group has its row, or is among the problems."""
+        kept = {line["stem"]: line for line in self.so_far.kept()}
+        missing = [group for group in self.groups if not self._take_over(group, kept.get(group.stem))]
+        self.n_kept = n_done = len(self.groups) - len(missing)
+        progress(n_done, len(self.groups))
+        for n_more in self._predict(iter(missing)):
+            n_done += n_more
+            progress(n_done, len(self.groups))
+
+    def _take_over(self, group: FilmGroup, line: Mapping[str, Any] | None) -> bool:
+        """Whether an interrupted run has finished the group as it is now."""
+        if line is None or line["state"] != group.state():
+            return False
+        self.rows[group.stem] = GradedFilm(**line["row"])
+        self.problems |= line["problems"]
+        return True
+
+    def _predict(self, missing: Iterator[FilmGroup]) -> Iterator[int]:
+        """Chunk by chunk, the one before being written meanwhile; yields how many more groups are done and kept."""
+        with ThreadPoolExecutor(N_THREADS) as pool:
+            writing: list[Future[dict[str, Any]]] = []
+            for chunk in map_films(missing, self.ensemble, pool):
+                self.problems |= chunk.problems
+                yield chunk.n_unread + self._keep(writing)
+                writing = [pool.submit(self._write, *pair) for pair in zip(chunk.films, chunk.maps, strict=True)]
+                chunk.films.clear()  # each is gone when it is written
+            yield self._keep(writing)
+
+    def _write(self, film: ReadFilm, probability: ProbabilityMap) -> dict[str, Any]:
+        """Write a film's pictures; the line by which it is kept."""
+        row = write_film(film, probability, self.so_far.result)
+        return {"stem": film.group.stem, "state": film.state, "problems": film.problems, "row": asdict(row)}
+
+    def _keep(self, writing: Sequence[Future[dict[str, Any]]]) -> int:
+        """Wait until a chunk is written and keep it; the number of its films."""
+        lines = [future.result() for future in writing]
+        self.so_far.keep(lines)
+        for line in lines:
+            self.rows[line["stem"]] = GradedFilm(**line["row"])
+        return len(lines)
 
 
-def _take_in(folder: Path, side: int) -> tuple[list[Path], list[Film], dict[str, str]]:
-    """The films that can be read, at the networks' size, and what is wrong with the others."""
-    found: dict[str, tuple[Path, Film]] = {}
-    problems: dict[str, str] = {}
-    candidates = sorted(path for path in folder.iterdir() if path.suffix.lower() in FILM_SUFFIXES)
-    for path in candidates:
-        if path.stem in found:
-            problems[path.name] = f"{path.name} has the same name as {found[path.stem][0].name}; rename one of them."
-            continue
-        try:
-            found[path.stem] = (path, fit_film(decode(path), side))
-        except InputError as error:
-            problems[path.name] = f"{error.message} {error.hint}".rstrip()
-    if not found:
-        reasons = "".join(f"\n  {problem}" for problem in problems.values())
-        msg = f"Folder {folder} has {len(candidates)} film files, none of which can be read.{reasons}"
-        raise InputError(msg, hint=f"Films are {', '.join(sorted(FILM_SUFFIXES))}.")
-    return [path for path, _ in found.values()], [film for _, film in found.values()], problems
-
-
-def _write_film(path: Path, probability: ProbabilityMap, folder: Path) -> GradedFilm:
-    """Write a film's mask and map; its row."""
-    film = decode(path)
-    mask = canonical_mask(probability, *film.shape)
-    severity = assess(mask)
-    Image.fromarray(mask.astype(np.uint8) * 255).save(folder / "masks" / f"{path.stem}.png")
-    Image.fromarray(render(film, probability, floor=USUAL_FLOOR)).save(folder / "maps" / f"{path.stem}.png")
-    peak = float(probability.max())
-    return GradedFilm(
-        film=path.name,
-        infected_share=round(severity.share, 5),
-        grade=severity.grade.value,
-        max_probability=round(peak, 5),
-        detected=peak >= THRESHOLD,
-        note=severity.note,
-    )
-
-
-def _write_grades(path: Path, films: Iterable[GradedFilm]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(GradedFilm)])
-        writer.writeheader()
-        writer.writerows(asdict(film) for film in films)
+def _samples(folder: Path, sides: set[int]) -> Samples:
+    """Some films of a folder at each of the input sizes; fewer where few can be read."""
+    films = (read_film(group, sides)[0] for group in film_groups(folder))
+    taken = list(islice((film for film in films if film is not None), N_SAMPLES))
+    return {side: np.stack([film.fitted[side] for film in taken]) for side in sides} if taken else {}

@@ -26,7 +26,7 @@ from db.domain.mask import THRESHOLD, dice
 from db.domain.network import NetworkSpec, paper_networks
 from ml_backend import recipes
 from ml_backend.data import PackedSet, load_maps
-from ml_backend.fitting import Trainer
+from ml_backend.fitting import Progress, Trainer
 from ml_backend.networks import build
 from ml_backend.task import Fold, TrainingSpec, TrainingTask
 from ml_backend.training import run_task
@@ -51,23 +51,14 @@ def speed(options):
     """Films/s of training at the paper's batch, augmentation and all; the first epoch compiles and does not count."""
     for network in options.network or SPEED_NETWORKS:
         for precision in options.precision or ("float32",):
-            recipe = replace(
-                recipes.paper(),
-                epochs=3,
-                steps_per_epoch=options.steps,
-                precision=precision,
-                augment="all",
-                batch_size=options.batch,
-                input_size=options.side,
-            )
-            trainer, rates = Trainer(TrainingSpec.of(NetworkSpec.parse(network), recipe)), []
+            changes = {"batch_size": options.batch, "input_size": options.side, "precision": precision}
+            recipe = replace(recipes.paper(), epochs=3, steps_per_epoch=options.steps, augment="all", **changes)
+            trainer = Trainer(TrainingSpec.of(NetworkSpec.parse(network), recipe))
+            reports: list[Progress] = []
             with tempfile.TemporaryDirectory() as folder:
-                trainer.fit(
-                    *films(N_FILMS, options.side),
-                    state=Path(folder) / "state",
-                    report=lambda progress, rates=rates: rates.append((progress.epoch, progress.films_per_s)),
-                )
-            best = max(rate for epoch, rate in rates if epoch > 1)
+                made = films(N_FILMS, options.side)
+                trainer.fit(*made, state=Path(folder) / "state", report=reports.append)
+            best = max(one.films_per_s for one in reports if one.epoch > 1)
             print(f"{network} {precision} batch {options.batch}: {best:.1f} films/s, {device()}", flush=True)
     if options.rival:
         pytorch_speed(options)
@@ -99,7 +90,7 @@ def pytorch_speed(options):
         print(f"PyTorch unet-densenet121 {dtype} batch {options.batch}: {rate:.1f} films/s, {place}", flush=True)
 
 
-def pytorch_unet():
+def pytorch_unet():  # noqa: C901 - a network in one place; PyTorch is loaded only here
     """U-Net on DenseNet-121 as `ml_backend.networks` builds it, in PyTorch; random weights."""
     import torch
     from torch import nn
@@ -202,9 +193,9 @@ def train(options):
         )
         run_task(task, listen)
         marked = np.stack([maps[key] for key in packed.keys]) >= THRESHOLD
-        infected = packed.masks.any(axis=(1, 2))
+        infected = np.any(packed.masks, axis=(1, 2))
         each = [dice(a, b) for a, b in zip(packed.masks[infected], marked[infected], strict=True)]
-        called = marked.any(axis=(1, 2))
+        called = np.any(marked, axis=(1, 2))
         print(
             f"{network}: mean Dice {np.mean(each):.3f}, pixel F1 {dice(packed.masks, marked):.3f}, sensitivity "
             f"{called[infected].mean():.3f}, specificity {1 - called[~infected].mean():.3f}, "

@@ -1,10 +1,13 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from db.domain.errors import InputError
 from db.domain.network import NetworkSpec
-from ml_backend import inference
+from ml_backend import inference, weights
 from ml_backend.data import PackedSet
+from ml_backend.engine import Member
 from ml_backend.networks import build
 
 
@@ -16,16 +19,18 @@ def test_every_film_gets_its_own_map_whatever_the_batch(packed: PackedSet) -> No
     np.testing.assert_allclose(maps, alone, atol=1e-5)
 
 
-def test_an_ensemble_is_the_mean_of_its_members(packed: PackedSet) -> None:
-    models = [build(NetworkSpec.parse("unet-tiny"), input_size=32) for _ in range(2)]
-    first, second = (inference.predict(model, packed.films) for model in models)
-    assert np.abs(first - second).max() > 1e-3
-    np.testing.assert_allclose(inference.predict_mean(models, packed.films), (first + second) / 2, atol=1e-6)
-
-
-def test_an_ensemble_without_members_is_refused(packed: PackedSet) -> None:
-    with pytest.raises(InputError, match="none was given"):
-        inference.predict_mean([], packed.films)
+def test_a_network_takes_the_weights_of_each_fold_in_turn(packed: PackedSet, tmp_path: Path) -> None:
+    spec = NetworkSpec.parse("unet-tiny")
+    models = [build(spec, input_size=32) for _ in range(2)]
+    members = [Member(spec.name, 32, tmp_path / f"{fold}.safetensors") for fold in range(2)]
+    for model, member in zip(models, members, strict=True):
+        weights.save_model(model, member.weights)
+    networks = inference.KerasNetworks()
+    forwards = [networks.load(member) for member in members]
+    expected = [inference.predict(model, packed.films) for model in models]
+    assert np.abs(expected[0] - expected[1]).max() > 1e-3
+    for fold in (0, 1, 0):
+        np.testing.assert_allclose(forwards[fold](packed.films), expected[fold], atol=1e-6)
 
 
 def test_films_of_another_size_are_refused(packed: PackedSet) -> None:

@@ -4,7 +4,7 @@ from scipy import ndimage
 from db.domain.mask import ProbabilityMap
 from db.domain.recipe import MAX_VIEWS
 from ml_backend.data import Film
-from ml_backend.views import predict_views, views
+from ml_backend.views import predict_views, viewed, views
 
 FILMS = (ndimage.gaussian_filter(np.random.default_rng(1).normal(128, 300, (2, 64, 64)), (0, 4, 4))).astype(np.uint8)
 
@@ -14,7 +14,7 @@ def shade(films: Film) -> ProbabilityMap:
 
 
 def test_one_view_is_the_film_as_it_is() -> None:
-    np.testing.assert_array_equal(predict_views(shade, FILMS, 1), shade(FILMS))
+    np.testing.assert_array_equal(viewed(shade, 1)(FILMS), shade(FILMS))
 
 
 def test_maps_are_moved_back_before_they_are_averaged() -> None:
