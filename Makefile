@@ -27,8 +27,8 @@ test: setup tools ## All tests.
 fast-test: setup ## The tests that take under two minutes together.
 	@$(PYTEST) -m "not slow and not browser"
 
-benchmark: setup ## Speed of ingest and of the server; alone on the machine, as it measures time.
-	@$(BIN)/pytest tests/benchmark/*.py -s
+benchmark: setup ## Speed of ingest, server, training and proposals; alone on the machine, as it measures time.
+	@$(BIN)/pytest tests/benchmark/{ingest,next_case,training,inference}.py -s
 
 check: setup ## Format, lint, types and layers.
 	@$(BIN)/ruff format --check
