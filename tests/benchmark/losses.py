@@ -6,7 +6,6 @@ augmentation for a seed. Results are kept in the folder as they come: an interru
 to what `--seeds 2` has measured. Phantom films are simulated; real ones are used where they lie beside the checkout.
 """
 
-import csv
 import json
 import tempfile
 import time
@@ -18,7 +17,7 @@ import click
 import keras
 import numpy as np
 from keras import ops
-from PIL import Image
+from real_films import FOLDER, real_films  # type: ignore[import-not-found]  # beside this script
 from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -26,14 +25,13 @@ from db.domain.mask import THRESHOLD, dice
 from db.domain.network import NetworkSpec
 from db.domain.recipe import TrainingRecipe
 from ml_backend import weights
-from ml_backend.data import PackedSet, fit_film, fit_mask
+from ml_backend.data import PackedSet
 from ml_backend.fitting import Trainer
 from ml_backend.inference import predict
 from ml_backend.losses import dice_loss, focal_loss, hybrid_loss
 from ml_backend.task import TrainingSpec
 from pipelines.simulate import CONSPICUOUS, SUBTLE, make_phantom
 
-REAL = Path(__file__).parents[3] / "shared" / "data"
 SIDE_PX = 96
 RECIPE = TrainingRecipe(
     input_size=SIDE_PX, epochs=10, batch_size=8, steps_per_epoch=30, schedule="cosine", augment="all", variation="paper"
@@ -151,7 +149,7 @@ class Bench:
     def splits(self, films):
         """One split of phantom films, or the patient-wise folds of the real ones."""
         if films not in self._splits:
-            self._splits[films] = folds(real_films()) if films == "real" else [self.phantom_split()]
+            self._splits[films] = folds(real_films(SIDE_PX)) if films == "real" else [self.phantom_split()]
         return self._splits[films]
 
     def phantom_split(self):
@@ -224,31 +222,6 @@ def phantoms(n_films, *, seed, truth):
     return PackedSet(keys, np.stack([p.film for p in made]), np.stack([getattr(p, truth) for p in made]))
 
 
-def real_films():
-    """The films that radiologists masked and the normal ones, at the network's size; keys start with the patient."""
-    keys, films, masks = [], [], []
-    cohen = REAL / "cxr-cohen"
-    with (cohen / "index.csv").open() as file:
-        for row in csv.DictReader(file):
-            if row["infection_mask"]:
-                keys.append(f"cohen-{row['patient_id']}/{row['id']}")
-                folder = cohen / row["folder"]
-                films.append(fit_film(grey(folder / "images" / f"{row['id']}.png"), SIDE_PX))
-                masks.append(fit_mask(grey(folder / "infection" / f"{row['id']}.png") > 0, SIDE_PX))
-    with (REAL / "cxr-nih14" / "labels.csv").open() as file:
-        for row in csv.DictReader(file):
-            if row["file"].startswith("normal/"):
-                keys.append(f"nih-{row['patient_id']}/{row['file']}")
-                films.append(fit_film(grey(REAL / "cxr-nih14" / row["file"]), SIDE_PX))
-                masks.append(np.zeros((SIDE_PX, SIDE_PX), np.bool_))
-    return PackedSet(tuple(keys), np.stack(films), np.stack(masks))
-
-
-def grey(path):
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("L"))
-
-
 def folds(data):
     infected = data.masks.any(axis=(1, 2))
     patients = [key.split("/")[0] for key in data.keys]
@@ -286,7 +259,7 @@ def spread(values):
 def main(folder, seeds, films, names, only_table):
     """Train the same network with each loss, and print how it detects and segments."""
     bench = Bench(folder)
-    there = [kind for kind in films or ("phantoms", "real") if kind == "phantoms" or REAL.exists()]
+    there = [kind for kind in films or ("phantoms", "real") if kind == "phantoms" or FOLDER.exists()]
     wanted = [
         Run(kind, start, loss, seed)
         for seed in range(seeds)
