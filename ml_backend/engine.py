@@ -25,6 +25,7 @@ import numpy as np
 
 from db.domain.errors import InputError
 from db.domain.mask import ProbabilityMap
+from db.domain.recipe import Variation
 from ml_backend.data import Film
 from ml_backend.task import file_digest
 
@@ -53,12 +54,13 @@ PROPERTIES = {
 
 @dataclass(frozen=True)
 class Member:
-    """One checkpoint of an ensemble: its network and input size, where its weights lie, how many views it takes."""
+    """One checkpoint of an ensemble: its network and input size, where its weights lie, which views it takes."""
 
     network: str
     input_size: int
     weights: Path
     n_views: int = 1
+    variation: Variation = "paper"
 
     @cached_property
     def digest(self) -> str:

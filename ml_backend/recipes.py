@@ -12,7 +12,7 @@ def paper() -> TrainingRecipe:
 
 
 def laptop() -> TrainingRecipe:
-    """600 steps for a network on a small encoder, after 1200 on phantom films: for two cores and few films.
+    """600 steps for a network on a small encoder, after 3000 on phantom films: for two cores and few films.
 
     The phantoms are simulated; what a network learns of them it learns once, for all folds and campaigns.
     """
@@ -26,7 +26,8 @@ def laptop() -> TrainingRecipe:
         augment="all",
         variation="wide",
         pretext="phantoms",
-        pretext_epochs=40,
+        pretext_epochs=100,
+        n_views=5,
         loss=OUR_LOSS,
     )
 

@@ -172,7 +172,7 @@ class _Child:
             weights.load_model(self.trainer.model, folder.checkpoint)
             films = self.packed.films[self.packed.rows(fold.targets)]
             forward = partial(inference.predict, self.trainer.model)
-            save_maps(path, fold.targets, viewed(forward, self.task.spec.n_views)(films))
+            save_maps(path, fold.targets, viewed(forward, self.task.spec.n_views, self.task.spec.variation)(films))
         return path
 
     def _card(self, fold: Fold, folder: RunFolder, history: "History") -> dict[str, Any]:

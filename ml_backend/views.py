@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.mask import ProbabilityMap
+from db.domain.recipe import MAX_VIEWS, Variation
 from ml_backend.augmentation import Motion, Sampler
 from ml_backend.data import Film
 from ml_backend.engine import Forward
@@ -16,26 +17,29 @@ SHIFT = 0.03
 TURN_DEG = 4.0
 
 
-def views(side_px: int) -> tuple[Motion, ...]:
-    """The views in the order in which they are taken; the first is the film as it is."""
+def views(side_px: int, variation: Variation) -> tuple[Motion, ...]:
+    """The views in the order in which they are taken; the first is the film as it is.
+
+    A network that learned from mirrored films, as `wide` variation makes them, is asked for a mirrored view next.
+    """
     step = SHIFT * side_px
     shifts = [(0.0, step), (0.0, -step), (step, 0.0), (-step, 0.0)]
-    turns = (-TURN_DEG, TURN_DEG)
-    return (Motion.of(), *(Motion.of(shift_px=shift) for shift in shifts), *(Motion.of(angle) for angle in turns))
+    moved = [*(Motion.of(shift_px=shift) for shift in shifts), Motion.of(-TURN_DEG), Motion.of(TURN_DEG)]
+    mirrored = [Motion.of(zoom=(1, -1))] if variation == "wide" else []
+    return (Motion.of(), *mirrored, *moved)[:MAX_VIEWS]
 
 
-def viewed(forward: Forward, n_views: int) -> Forward:
-    """`forward` over `n_views` views of each film."""
-    return forward if n_views == 1 else partial(predict_views, forward, n_views=n_views)
-
-
-def predict_views(forward: Forward, films: Film, n_views: int) -> ProbabilityMap:
-    """The mean of what `forward` makes of `n_views` views of each film, each map moved back; at most 7 are taken.
+def viewed(forward: Forward, n_views: int, variation: Variation) -> Forward:
+    """`forward` over the first `n_views` views of each film: the mean of its maps, each moved back.
 
     A view is moved by less than training moves films, and its map back by the inverse; beyond the edge the nearest
     pixel is repeated.
     """
-    motions = views(films.shape[-1])[:n_views]
+    return forward if n_views == 1 else partial(_mean_over_views, forward, n_views, variation)
+
+
+def _mean_over_views(forward: Forward, n_views: int, variation: Variation, films: Film) -> ProbabilityMap:
+    motions = views(films.shape[-1], variation)[:n_views]
     total = np.zeros(films.shape, np.float32)
     for motion in motions:
         moved = np.rint(_move(films, motion)).astype(np.uint8)

@@ -52,6 +52,9 @@ PREDICTION_VERSION = 1
 N_SAMPLES = 8
 """On so many films a network is compared with Keras when it is compiled."""
 
+VIEWS = ("n_views", "variation")
+"""What a checkpoint's recipe says of the views that are averaged."""
+
 Progress = Callable[[int, int], None]
 """Told how many films are done, of how many."""
 
@@ -89,7 +92,7 @@ def find_members(record: Record, campaign: str, networks: Sequence[str] = ()) ->
                 one.network,
                 one.card["spec"]["input_size"],
                 record.store.path(one.weights_digest),
-                n_views=one.card["spec"].get("n_views", 1),
+                **{name: one.card["spec"][name] for name in VIEWS if name in one.card["spec"]},
             )
             for one in session.scalars(query)
         ]
@@ -138,11 +141,14 @@ def predict_folder(
     asked = {
         "version": PREDICTION_VERSION,
         "folder": str(folder.resolve()),
-        "networks": [[member.network, member.input_size, member.digest, member.n_views] for member in members],
+        "networks": [
+            [member.network, member.input_size, member.digest, *(getattr(member, name) for name in VIEWS)]
+            for member in members
+        ],
     }
     with unfinished(output, asked) as so_far:
         prepare_folder(so_far.result)
-        ensemble = [(member.input_size, viewed(load(member), member.n_views)) for member in members]
+        ensemble = [(member.input_size, viewed(load(member), member.n_views, member.variation)) for member in members]
         run = _Run(so_far, ensemble, film_groups(folder))
         run.finish(progress)
         if not run.rows:

@@ -9,9 +9,13 @@ import numpy as np
 from db.domain.mask import Mask
 from ml_backend.data import Film, PackedSet, fit_film, fit_mask
 from pipelines.simulate.lesions import CONSPICUOUS, SUBTLE
-from pipelines.simulate.phantom import SMALLEST_SIDE_PX, Phantom, make_phantom
+from pipelines.simulate.phantom import Phantom, make_phantom
 
-N_FILMS = 600
+N_FILMS = 2000
+
+DRAWN_PX = 128
+"""Side at which a phantom is drawn at least, before it is brought to the network's size like any film."""
+
 SEED = 7_001
 """Away from the seeds of demonstrations, so that no network is measured on what it learned first."""
 
@@ -32,7 +36,7 @@ def make_pretext(name: str, side_px: int, *, n_films: int = N_FILMS) -> PackedSe
 
 
 def _make_one(number: int, *, lungs: bool, side_px: int) -> Packed:
-    phantom = draw(number, side_px=max(side_px, SMALLEST_SIDE_PX))
+    phantom = draw(number, side_px=max(side_px, DRAWN_PX))
     mask = phantom.lung if lungs else phantom.infection
     return fit_film(phantom.film, side_px), fit_mask(mask, side_px)
 
