@@ -7,7 +7,14 @@ from db.domain.network import Decoder, Encoder, NetworkSpec
 from ml_backend.networks import DECODERS, build
 from ml_backend.networks.pyramid import DecoderWidths, Pyramid
 
-SMALL_COUNTS = {Decoder.UNET: 120_409, Decoder.UNET_PLUS_PLUS: 145_065, Decoder.DLA: 133_833}
+SMALL_COUNTS = {
+    "unet-medium": 496_025,
+    "unet_plus_plus-medium": 720_793,
+    "dla-medium": 658_585,
+    "unet-small": 120_409,
+    "unet_plus_plus-small": 145_065,
+    "dla-small": 133_833,
+}
 
 
 def pyramid_of(channels: tuple[int, ...]) -> Pyramid:
@@ -21,10 +28,10 @@ def names_joined(model: keras.Model, node: str) -> list[str]:
     return [tensor._keras_history.operation.name for tensor in joined]
 
 
-@pytest.mark.parametrize("decoder", Decoder)
-def test_small_networks_keep_their_size(decoder: Decoder) -> None:
-    model = build(NetworkSpec(decoder, Encoder.SMALL), input_size=96)
-    assert model.count_params() == SMALL_COUNTS[decoder]
+@pytest.mark.parametrize(("network", "n_parameters"), SMALL_COUNTS.items())
+def test_small_networks_keep_their_size(network: str, n_parameters: int) -> None:
+    model = build(NetworkSpec.parse(network), input_size=96)
+    assert model.count_params() == n_parameters
     assert model.input_shape == (None, 96, 96, 1)
     assert model.output_shape == (None, 96, 96, 1)
 
