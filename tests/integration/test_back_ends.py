@@ -25,6 +25,7 @@ from ml_backend.networks import build
 from ml_backend.task import TrainingSpec
 
 folder = Path(sys.argv[1])
+keras.utils.set_random_seed(1)
 rng = np.random.default_rng(7)
 films = rng.integers(0, 255, (8, 32, 32)).astype(np.uint8)
 masks = films > 180
@@ -92,7 +93,8 @@ def test_tensorflow_and_jax_compute_the_same_and_take_the_same_step(tmp_path: Pa
         weights = [name for name in first.files if name.startswith("weight")]
         assert len(weights) > 20
         for name in set(first.files) - set(weights):
-            np.testing.assert_allclose(first[name], second[name], atol=2e-4, err_msg=name)
+            # With random weights ResNet-50's output is near 0 or 1, and float32 rounds it differently by up to 1e-3.
+            np.testing.assert_allclose(first[name], second[name], atol=2e-3, err_msg=name)
         # Adam's first step is the rate times the gradient's sign: where that is nearly 0 it may fall either way.
         apart = np.concatenate([np.abs(first[name] - second[name]).ravel() for name in weights])
         assert apart.max() <= 2 * 3e-3 + 1e-5
