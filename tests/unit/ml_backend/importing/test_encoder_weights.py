@@ -73,7 +73,7 @@ def test_densenet_of_keras_computes_the_same_here(densenet, write, tmp_path):
     stored = tmp_path / "store"
     stored.write_bytes(made.to_bytes())
     arrays, text = load_arrays(stored)
-    assert text == {"encoder": "densenet121", CARD: made.card.to_json()}
+    assert text == {"encoder": "densenet121", "corpus": made.card.corpus, CARD: made.card.to_json()}
     assert json.loads(text[CARD])["corpus"] == "ImageNet-1k (ILSVRC 2012)"
     network = build(NetworkSpec("unet", "densenet121"), input_size=SIDE_PX, weights=stored)
     ours = keras.Model(network.input, network.get_layer("relu").output)
