@@ -220,10 +220,10 @@ class Stage(Base):
     @property
     def protocol_digest(self) -> str:
         """The protocol version that its verdicts carry: the campaign's digest, or sha256 of definition and choice."""
-        definition = self.campaign.definition
+        stored = self.campaign.definition_json  # not what this version makes of it: its digest must not change
         if self.ensemble is None:
-            return definition.digest
-        protocol = {"campaign": json.loads(definition.to_json()), "stage": self.name, "ensemble": self.ensemble}
+            return hashlib.sha256(stored.encode()).hexdigest()
+        protocol = {"campaign": json.loads(stored), "stage": self.name, "ensemble": self.ensemble}
         return hashlib.sha256(json.dumps(protocol, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     @property

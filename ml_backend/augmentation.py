@@ -96,7 +96,8 @@ class Sampler:
         self._index(self._rows, self._columns, self._side_px + 1, out=self._corner)
         for places, share in ((self._rows, self._down), (self._columns, self._across)):
             np.bitwise_and(places, ONE_PX - 1, out=self._whole)
-            np.multiply(self._whole, 1 / ONE_PX, out=share, casting="same_kind")
+            np.copyto(share, self._whole)
+            np.multiply(share, np.float32(1 / ONE_PX), out=share)
             np.add(places, ONE_PX // 2, out=places)  # from here on they are for the nearest pixel
 
     def linear(self, image: Image, out: Films) -> None:

@@ -38,9 +38,9 @@ Whatever takes a `Forward` and gives one (test-time augmentation, say) can stand
 EXPORT_VERSION = 1
 """Raise it by hand when the same weights would be compiled to something else: every network is then compiled anew."""
 
-N_RESIDENT = 5
-"""How many compiled networks stay in memory; one of the paper's size takes 160 to 270 MB. Further ones are loaded for
-each chunk of films, which takes about a second."""
+N_RESIDENT = 4
+"""How many compiled networks stay in memory beside the latest; one of the paper's size takes 160 to 270 MB. Further
+ones are loaded for each chunk of films, which takes about a second."""
 
 N_STREAMS = 2
 """Films that a network works on at once, each on its share of the cores: faster than all cores on one film, because
@@ -145,6 +145,7 @@ class CompiledNetworks:
     def __init__(self, members: Iterable[Member], root: Path) -> None:
         self._networks = {member: CompiledNetwork.of(member, root) for member in members}
         self._resident: dict[Member, Forward] = {}
+        self._latest: tuple[Member, Forward] | None = None
 
     def missing(self) -> tuple[Member, ...]:
         """The members that are not compiled, or not whole."""
@@ -161,9 +162,14 @@ class CompiledNetworks:
     def _forward(self, member: Member) -> Forward:
         if member in self._resident:
             return self._resident[member]
+        if self._latest is not None and self._latest[0] == member:  # asked about another view, say
+            return self._latest[1]
+        self._latest = None  # one makes room before the next is loaded
         forward = self._networks[member].load()
         if len(self._resident) < N_RESIDENT:
             self._resident[member] = forward
+        else:
+            self._latest = member, forward
         return forward
 
 

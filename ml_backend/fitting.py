@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
 from db.domain.errors import InputError, StateError
 from db.domain.mask import Mask
@@ -22,6 +24,8 @@ from ml_backend.networks import build
 from ml_backend.task import TrainingSpec
 
 REPORT_EVERY_S = 1.0
+
+MIDDLE_GREY = 128
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ class Trainer:
             return history
         batches = Batches(films, masks, self.spec, self.spec.seed)
         watch = _Watch(self, history, batches.n_steps, report=report, state=state, on_best=on_best)
-        held_out = None if validation is None else tuple(array[..., None] for array in validation)
+        held_out = None if validation is None else tuple(_filled(array)[..., None] for array in validation)
         try:
             self.model.fit(
                 batches.generate(first_epoch=len(history.losses) + 1),
@@ -199,12 +203,12 @@ class _Watch(keras.callbacks.Callback):
         step = batch + 1
         self._clock.tick()
         if self._clock.is_due and step < self._n_steps:
-            self._tell(step, self._checked(logs["loss"], step))
+            self._tell(self._epoch, step, self._checked(logs["loss"], step))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ANN401, ARG002
         loss = self._checked(logs["loss"], self._n_steps)
         held_out = self._checked(logs["val_loss"], self._n_steps) if "val_loss" in logs else None
-        self._tell(self._n_steps, loss, held_out)
+        self._require_finite_maps()
         past, wall_s = self.history, time.monotonic() - self._started
         validation_losses = past.validation_losses if held_out is None else (*past.validation_losses, held_out)
         self.history = History((*past.losses, loss), validation_losses, past.wall_s + wall_s)
@@ -212,18 +216,26 @@ class _Watch(keras.callbacks.Callback):
             self._on_best()
         text = {"history": json.dumps(asdict(self.history))}
         weights.save_arrays(weights.read(self._trainer.variables), self._state, text=text)
+        self._tell(len(self.history.losses), self._n_steps, loss, held_out)  # only now: what is counted is kept
         self.model.stop_training = self.history.is_over(self._spec)
 
-    def _tell(self, step: int, loss: float, validation_loss: float | None = None) -> None:
+    def _require_finite_maps(self) -> None:
+        """The loss of the last step was computed before its update: look at what the network makes of a film now."""
+        side = self._spec.input_size
+        film = np.full((1, side, side, 1), MIDDLE_GREY, np.float32)
+        film[:, : side // 2] = 0
+        self._checked(np.sum(self.model.predict_on_batch(film)), self._n_steps)
+
+    def _tell(self, epoch: int, step: int, loss: float, validation_loss: float | None = None) -> None:
         progress = Progress(
-            epoch=self._epoch,
+            epoch=epoch,
             n_epochs=self._spec.epochs,
             step=step,
             n_steps=self._n_steps,
             loss=loss,
-            learning_rate=self._trainer.learning_rate(self._epoch),
+            learning_rate=self._trainer.learning_rate(epoch),
             films_per_s=self._clock.films_per_s,
-            n_steps_left=self._n_steps - step + (self._spec.epochs - self._epoch) * self._n_steps,
+            n_steps_left=(self._spec.epochs - epoch + 1) * self._n_steps - step,
             validation_loss=validation_loss,
         )
         self._report(progress)
@@ -276,6 +288,12 @@ def _precision(policy: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _filled(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """`rows`, the first of them again so that devices which share a batch have equally many."""
+    n_devices = len(keras.distribution.list_devices()) if keras.distribution.distribution() else 1
+    return np.resize(rows, (math.ceil(len(rows) / n_devices) * n_devices, *rows.shape[1:]))
 
 
 def _spread_over_devices(batch_size: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from db.domain.errors import InputError
@@ -13,13 +14,19 @@ from ml_backend.children import Line, run_children
 from ml_backend.data import PackedSet
 from ml_backend.task import Fold, TrainingSpec, TrainingTask
 
-MakePretext = Callable[[str, int], PackedSet]
+Report = Callable[[int, int], None]
+"""Told how many films are made, of how many; what it raises ends the making."""
+
+MakePretext = Callable[[str, int, Report], PackedSet]
 """Makes the films of a pretext, by its name and their side in pixels; the same arguments give the same films."""
+
+PRETEXT_VERSION = 1
+"""Raise it by hand when other films would be made: they are then made anew."""
 
 PRETEXT_CORPUS = "phantom films (simulated)"
 
 
-def no_pretext(name: str, _side_px: int) -> PackedSet:
+def no_pretext(name: str, _side_px: int, _report: Report) -> PackedSet:
     """For workers that make no phantom films."""
     msg = f"This worker has no films for the pretext {name!r}."
     raise InputError(msg, hint="Set `pretext=none`, or let `overread worker` run the job.")
@@ -53,7 +60,7 @@ def learn_pretext(context: JobContext, spec: TrainingSpec, make: MakePretext) ->
     simulated and of no patient, so that no certificate depends on it.
     """
     store, runs = context.record.store, context.record.settings.runs_folder.resolve()
-    data, packed = _pretext_films(runs, spec, make)
+    data, packed = _pretext_films(context, runs, spec, make)
     start = store.path(spec.start) if spec.start else None
     fold = Fold("pretext", packed.keys)
     task = TrainingTask(spec.pretext_recipe, data, runs, (fold,), PRETEXT_CORPUS, start)
@@ -69,9 +76,9 @@ def learn_pretext(context: JobContext, spec: TrainingSpec, make: MakePretext) ->
     return replace(spec, start=store.put(folder.checkpoint.read_bytes()))
 
 
-def _pretext_films(runs: Path, spec: TrainingSpec, make: MakePretext) -> tuple[Path, PackedSet]:
+def _pretext_films(context: JobContext, runs: Path, spec: TrainingSpec, make: MakePretext) -> tuple[Path, PackedSet]:
     """The films of the pretext, made once and kept beside the runs."""
-    path = runs / "pretexts" / f"{spec.pretext}-{spec.input_size}.npz"
+    path = runs / "pretexts" / f"{spec.pretext}-{spec.input_size}-{PRETEXT_VERSION}.npz"
     if not path.exists():
-        make(spec.pretext, spec.input_size).save(path)
+        make(spec.pretext, spec.input_size, partial(context.report, spec.pretext)).save(path)
     return path, PackedSet.load(path)

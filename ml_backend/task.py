@@ -136,13 +136,6 @@ class TrainingTask:
         for fold in self.folds:
             yield (fold, RunFolder(self.runs / key(self.spec, fold, packed.digest(fold.seen))))
 
-    def is_finished(self, packed: PackedSet) -> bool:
-        """Whether every fold is trained and every target predicted, so that no child needs to start."""
-        return all(
-            folder.is_done and (not fold.targets or folder.predictions(packed, fold).exists())
-            for fold, folder in self.run_folders(packed)
-        )
-
 
 @dataclass(frozen=True)
 class RunFolder:

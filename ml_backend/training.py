@@ -19,6 +19,7 @@ import fcntl
 import json
 import math
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -121,7 +122,7 @@ class _Child:
         history = self._fit(fold, folder, report, keep)
         keep(folder.last)
         with publish(folder.checkpoint) as temporary:
-            temporary.hardlink_to(folder.best if fold.validation else folder.last)
+            _second_name(folder.best if fold.validation else folder.last, temporary)
         with publish(folder.card) as temporary:
             temporary.write_text(json.dumps(self._card(fold, folder, history), indent=1))
         with publish(folder.marker) as temporary:
@@ -204,6 +205,14 @@ class _Child:
             "epoch": history.best_epoch if fold.validation else len(history.losses),
             "wall_s": round(history.wall_s, 3),
         }
+
+
+def _second_name(path: Path, name: Path) -> None:
+    """The same file by another name, or a copy where the file system knows no hard links."""
+    try:
+        name.hardlink_to(path)
+    except OSError:
+        shutil.copyfile(path, name)
 
 
 @contextmanager

@@ -130,7 +130,7 @@ class _NetworkRun:
             with self.context.record.database.read() as session:
                 component = component_of(session, self.context.campaign_id)
             of_case = {key: component[key] for key in keys}
-            chosen = sample_components(of_case, round(share * len(keys)), seed=self.training.seed)
+            chosen = sample_components(of_case, max(1, round(share * len(keys))), seed=self.training.seed)
             held_out = {key for key in keys if of_case[key] in chosen}
         train, validation = ([key for key in keys if (key in held_out) is is_held] for is_held in (False, True))
         return Fold(_name(split), tuple(train), split.targets, tuple(validation))

@@ -18,7 +18,7 @@ from pipelines.predicted_films import FilmGroup, ReadFilm, read_film
 CHUNK = 8
 """Films that are read, computed and written together, and computed again after a kill."""
 
-LONG_CHUNK = 64
+LONG_CHUNK = 16
 """The same where not all networks stay in memory, so that some are loaded for each chunk."""
 
 CHUNK_BYTES = 64_000_000
@@ -61,19 +61,18 @@ class Chunk:
 def map_films(groups: Iterator[FilmGroup], ensemble: Ensemble, pool: ThreadPoolExecutor) -> Iterator[Chunk]:
     """Chunks in the order of the groups; `pool` reads the next one while this one is computed."""
     sides = {side for side, _ in ensemble}
-    n_films = CHUNK if len(ensemble) <= N_RESIDENT else LONG_CHUNK
+    n_films = CHUNK if len(ensemble) <= N_RESIDENT + 1 else LONG_CHUNK
     n_largest_bytes = 1
 
-    def start() -> list[_Reading]:
-        n_allowed = max(1, min(n_films, CHUNK_BYTES // n_largest_bytes))
+    def start(n_allowed: int) -> list[_Reading]:
         return [pool.submit(read_film, group, sides) for group in islice(groups, n_allowed)]
 
-    reading = start()
+    reading = start(CHUNK)  # how large films are is not known yet
     while reading:
         films, problems = _gather(reading)
         n_unread = len(reading) - len(films)
         n_largest_bytes = max([n_largest_bytes, *(film.pixels.nbytes for film in films)])
-        reading = start()
+        reading = start(max(1, min(n_films, CHUNK_BYTES // n_largest_bytes)))
         yield Chunk(films, mean_maps(films, ensemble), problems, n_unread)
         del films  # or they would stay until the next ones are there
 

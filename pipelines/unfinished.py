@@ -66,6 +66,7 @@ def unfinished(output: Path, asked: Line) -> Iterator[Unfinished]:
         If the results beside `output` are of something else, or another process works on them.
     """
     check_target(output)
+    output = output.resolve()
     box = output.with_name(f".{output.name}.unfinished")
     box.mkdir(parents=True, exist_ok=True)
     with (box / "lock").open("w") as lock:

@@ -98,10 +98,13 @@ class TrainingRecipe:
             if getattr(self, name) not in allowed:
                 msg = f"A training's {name} cannot be {getattr(self, name)!r}."
                 raise InputError(msg, hint=f"Allowed: {', '.join(allowed)}.")
+        if not 0 <= self.warmup_epochs < self.epochs:
+            msg = f"A training of {self.epochs} epochs cannot have warmup_epochs {self.warmup_epochs}."
+            raise InputError(msg, hint="Allowed is 0, or more but fewer than its epochs.")
         if not 0 <= self.validation_share < 1 or (self.patience and not self.validation_share):
             msg = f"Validation share {self.validation_share:g} with patience {self.patience} is not possible."
             raise InputError(msg, hint="The share is 0 or more and below 1; patience needs a share above 0, as 0.15.")
-        if (self.pretext == "none") is not (self.pretext_epochs <= 0):
+        if self.pretext_epochs < 0 or (self.pretext == "none") is not (self.pretext_epochs == 0):
             msg = f"Pretext {self.pretext} with {self.pretext_epochs} epochs is not possible."
             raise InputError(msg, hint="Set both `pretext` and `pretext_epochs`, or neither.")
 
@@ -109,7 +112,14 @@ class TrainingRecipe:
     def pretext_recipe(self) -> Self:
         """How the pretext itself is trained: alike, but without a pretext of its own and with nothing held out."""
         return replace(
-            self, pretext="none", pretext_epochs=0, epochs=self.pretext_epochs, validation_share=0.0, patience=None
+            self,
+            pretext="none",
+            pretext_epochs=0,
+            epochs=self.pretext_epochs,
+            warmup_epochs=0,
+            validation_share=0.0,
+            patience=None,
+            n_views=1,
         )
 
     @classmethod
@@ -118,7 +128,7 @@ class TrainingRecipe:
         _check_keys(cls, values)
         loss = values.get("loss", {})
         _check_keys(LossSpec, loss)
-        return cls(**{**values, "loss": LossSpec(**loss)})
+        return cls(**{**values, "loss": LossSpec(**loss)} | _augment_as_named(values))
 
 
 CHOICES = {
@@ -129,6 +139,12 @@ CHOICES = {
     "weights": get_args(EncoderStart),
     "pretext": get_args(Pretext),
 }
+
+
+def _augment_as_named(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Campaigns of before the choice say true or false, and mean all films or none."""
+    augment = values.get("augment")
+    return {"augment": "all" if augment else "none"} if isinstance(augment, bool) else {}
 
 
 def _check_keys(kind: type[TrainingRecipe] | type[LossSpec], values: Mapping[str, Any]) -> None:

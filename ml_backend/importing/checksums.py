@@ -42,7 +42,7 @@ def verify(path: Path, file: BinaryIO, sha256: str | None) -> Verified:
         msg = f"{sha256!r} is no sha256: 64 hexadecimal digits."
         raise InputError(msg, hint="Give what `sha256sum` prints.")
     digests = _digests(file)
-    published = next((one for one in PUBLISHED if digests[one.algorithm].startswith(one.digest)), None)
+    published = next((one for one in PUBLISHED if _is(one, path.name, digests[one.algorithm])), None)
     if sha256 is not None:
         if digests["sha256"] != sha256.lower():
             msg = f"{path.name} has the sha256 {digests['sha256']} instead of {sha256.lower()}."
@@ -54,6 +54,11 @@ def verify(path: Path, file: BinaryIO, sha256: str | None) -> Verified:
             msg = f"{path.name} has the {named.algorithm} {found}; the file published so begins with {named.digest}."
             raise InputError(msg, hint="It is damaged or was changed. Fetch it again, or vouch for it with --sha256.")
     return Verified(digests["sha256"], Checksum.PUBLISHED if published else Checksum.UNKNOWN, published)
+
+
+def _is(one: Published, name: str, digest: str) -> bool:
+    """Whether a file is a published one; where only the digest's beginning is known, anybody could match that alone."""
+    return digest == one.digest or (name == one.name and digest.startswith(one.digest))
 
 
 def _digests(file: BinaryIO) -> dict[str, str]:

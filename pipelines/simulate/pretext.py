@@ -1,5 +1,6 @@
 """Phantom films that a network learns first, before it sees a real one."""
 
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -21,16 +22,30 @@ SEED = 7_001
 
 Packed = tuple[Film, Mask]
 
+Report = Callable[[int, int], None]
+"""Told how many films are made, of how many; what it raises ends the making."""
 
-def make_pretext(name: str, side_px: int, *, n_films: int = N_FILMS) -> PackedSet:
+
+def _silent(_n_done: int, _n_total: int) -> None:
+    pass
+
+
+def make_pretext(name: str, side_px: int, report: Report = _silent, *, n_films: int = N_FILMS) -> PackedSet:
     """The films of pretext `name` at `side_px`: every second infected, of both presets, with masks.
 
     `phantoms` has the masks of infection, empty for the healthy half; `phantom_lungs` those of the lungs. Equal
-    arguments give equal films. Simulated; see docs/simulation.md.
+    arguments give equal films; `report` may end the making by raising. Simulated; see docs/simulation.md.
     """
     make = partial(_make_one, lungs=name == "phantom_lungs", side_px=side_px)
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        made = list(pool.map(make, range(n_films), chunksize=8))
+        try:
+            made = []
+            for one in pool.map(make, range(n_films), chunksize=8):
+                made.append(one)
+                report(len(made), n_films)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     films, masks = zip(*made, strict=True)
     return PackedSet(tuple(f"pretext-{i:04}" for i in range(n_films)), np.stack(films), np.stack(masks))
 

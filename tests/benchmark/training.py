@@ -29,13 +29,13 @@ from ml_backend.task import TrainingSpec
 REAL = Path(__file__).parents[3] / "shared" / "data"
 SIDE_PX = 224
 N_FILMS = 128
-N_ROUNDS = 3
+N_ROUNDS = 2
 BATCH = 32
 MIN_TRAINING, MIN_AUGMENTATION = 0.95, 10.0
 MAX_DIFFERENCE = 0.2
 NETWORKS = {
     "unet-medium": replace(recipes.laptop(), steps_per_epoch=40),
-    "unet-densenet121": replace(recipes.paper(), batch_size=8, steps_per_epoch=3),
+    "unet-densenet121": replace(recipes.paper(), batch_size=8, steps_per_epoch=10),
 }
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from db.domain.errors import InputError
 from ml_backend import engine
-from ml_backend.engine import CompiledNetwork, CompiledNetworks, Member, load_openvino
+from ml_backend.engine import CompiledNetwork, CompiledNetworks, Forward, Member, load_openvino
+from ml_backend.views import viewed
 
 SIDE_PX = 8
 
@@ -51,10 +52,11 @@ def test_each_film_gets_its_own_map(make, films, tmp_path):
     np.testing.assert_allclose(maps, sigmoid(films * 0.01), atol=1e-6)
 
 
-def test_the_engine_computes_in_float32_whatever_the_processor_offers():
-    request = load_openvino().Core()
-    assert engine.PROPERTIES["INFERENCE_PRECISION_HINT"] == "f32"
-    assert "CPU" in request.available_devices
+def test_the_engine_computes_in_float32_whatever_the_processor_offers(make, tmp_path):
+    core = load_openvino().Core()
+    graph = engine.CompiledNetwork.of(make("one", 0.01), tmp_path / "compiled").graph
+    compiled = core.compile_model(graph, "CPU", engine.PROPERTIES)
+    assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
 
 
 def test_networks_beyond_those_that_stay_in_memory_still_answer(make, films, tmp_path, monkeypatch):
@@ -66,6 +68,23 @@ def test_networks_beyond_those_that_stay_in_memory_still_answer(make, films, tmp
         np.testing.assert_allclose(first, sigmoid(films * 0.01), atol=1e-6)
         np.testing.assert_allclose(second, sigmoid(films * -0.01), atol=1e-6)
     assert list(networks._resident) == members[:1]
+
+
+def test_a_network_is_loaded_once_for_all_views_of_a_chunk(make, films, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "N_RESIDENT", 1)
+    members = [make("one", 0.01), make("two", -0.01)]
+    networks, load = CompiledNetworks(members, tmp_path / "compiled"), CompiledNetwork.load
+    loaded: list[CompiledNetwork] = []
+
+    def count(network: CompiledNetwork) -> Forward:
+        loaded.append(network)
+        return load(network)
+
+    monkeypatch.setattr(CompiledNetwork, "load", count)
+    for _ in range(2):
+        for member in members:
+            viewed(networks.load(member), 5, "wide")(films)
+    assert len(loaded) == 2
 
 
 def test_films_of_another_size_are_refused(make, tmp_path):

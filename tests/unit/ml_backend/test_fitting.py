@@ -45,7 +45,7 @@ def test_an_interrupted_training_ends_like_an_undisturbed_one(
     whole = fit(trainer, packed, tmp_path / "whole")
 
     def stop(progress: Progress) -> None:
-        if progress.epoch == 2:
+        if progress.step == progress.n_steps:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -91,20 +91,27 @@ def test_a_diverging_training_stops_and_says_where(packed: PackedSet, tmp_path: 
     assert not (tmp_path / "state").exists()
 
 
-def test_a_diverging_training_is_left_as_after_its_last_whole_epoch(packed: PackedSet, tmp_path: Path) -> None:
+def test_a_diverging_training_is_left_as_after_its_last_whole_epoch(
+    packed: PackedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trainer = Trainer(SPEC)
     good: weights.Arrays = {}
 
-    def break_down(progress: Progress) -> None:
-        if progress.epoch == 2:
+    def spoil_what_follows(progress: Progress) -> None:
+        if progress.step == progress.n_steps:
             good.update(weights.load_arrays(tmp_path / "state")[0])
-            msg = "diverged"
-            raise StateError(msg)
+            monkeypatch.setattr(trainer, "learning_rate", lambda _: 1e38)
 
-    with pytest.raises(StateError):
-        trainer.fit(packed.films, packed.masks, state=tmp_path / "state", report=break_down)
+    with pytest.raises(StateError, match="diverged in epoch 2"):
+        trainer.fit(packed.films, packed.masks, state=tmp_path / "state", report=spoil_what_follows)
     for path, array in weights.read(trainer.variables).items():
         np.testing.assert_array_equal(array, good[path], err_msg=path)
+
+
+def test_a_network_broken_by_the_last_update_of_all_is_noticed(packed: PackedSet, tmp_path: Path) -> None:
+    trainer = Trainer(replace(SPEC, epochs=1, steps_per_epoch=1, learning_rate=1e38))
+    with pytest.raises(StateError, match="diverged in epoch 1, by step 1"):
+        trainer.fit(packed.films, packed.masks, state=tmp_path / "state", report=lambda _: None)
 
 
 def test_the_best_epoch_is_that_of_the_films_held_out_and_patience_ends_the_training(

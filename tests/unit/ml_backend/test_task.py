@@ -7,7 +7,6 @@ import pytest
 from db.domain.errors import InputError, InvariantError
 from db.domain.network import NetworkSpec
 from ml_backend import recipes
-from ml_backend.data import PackedSet
 from ml_backend.task import Fold, TrainingSpec, TrainingTask, key
 
 SPEC = TrainingSpec.of(NetworkSpec.parse("unet-tiny"), recipes.smoke())
@@ -63,14 +62,3 @@ def test_a_file_that_is_no_task_is_refused(content: str, tmp_path: Path) -> None
     path.write_text(content)
     with pytest.raises(InputError, match=r"task\.json"):
         TrainingTask.load(path)
-
-
-def test_a_task_is_finished_when_every_fold_is_trained_and_predicted(packed: PackedSet, tmp_path: Path) -> None:
-    fold = Fold("0", packed.keys[:6], packed.keys[6:])
-    task = TrainingTask(SPEC, tmp_path / "data.npz", tmp_path / "runs", (fold,))
-    [(_, folder)] = task.run_folders(packed)
-    folder.path.mkdir(parents=True)
-    folder.marker.touch()
-    assert not task.is_finished(packed)
-    folder.predictions(packed, fold).touch()
-    assert task.is_finished(packed)

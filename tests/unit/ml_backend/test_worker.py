@@ -315,8 +315,9 @@ def test_a_pretext_is_learned_first_once_and_is_where_every_fold_starts(campaign
     recipe_of(campaign, "I", pretext="phantoms", pretext_epochs=2)
     asked = []
 
-    def make(name: str, side_px: int) -> PackedSet:
+    def make(name: str, side_px: int, report) -> PackedSet:
         asked.append((name, side_px))
+        report(4, 4)
         films = np.zeros((4, side_px, side_px), np.uint8)
         return PackedSet(("p0", "p1", "p2", "p3"), films, films == 0)
 

@@ -38,12 +38,20 @@ def test_an_unknown_key_names_the_nearest():
         {"validation_share": 1.0},
         {"patience": 3},
         {"patience": 0, "validation_share": 0.1},
+        {"warmup_epochs": -2},
+        {"warmup_epochs": 50},
+        {"pretext_epochs": -3},
     ],
     ids=str,
 )
 def test_what_cannot_be_is_refused_with_what_can(change):
     with pytest.raises(InputError, match=rf"(?i){next(iter(change))[:8]}"):
         replace(RECIPE, **change)
+
+
+@pytest.mark.parametrize(("stored", "meant"), [(True, "all"), (False, "none")])
+def test_recipes_stored_before_the_choice_keep_their_meaning(stored, meant):
+    assert TrainingRecipe.from_json({"augment": stored}).augment == meant
 
 
 def test_a_pretext_is_trained_alike_but_holds_nothing_out():

@@ -40,11 +40,18 @@ def test_without_one_nothing_is_known(tmp_path):
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
 def test_a_published_file_is_known_under_any_name(algorithm, tmp_path, monkeypatch):
     digest = hashlib.new(algorithm, DATA).hexdigest()
-    published = Published("a.h5", algorithm, digest[:8], Encoder.RESNET50)
+    published = Published("a.h5", algorithm, digest, Encoder.RESNET50)
     monkeypatch.setattr(checksums, "PUBLISHED", (published,))
     found = verify_data(tmp_path, "renamed.h5")
     assert (found.checksum, found.published) == (Checksum.PUBLISHED, published)
     assert verify_data(tmp_path, "renamed.h5", SHA256).checksum is Checksum.GIVEN
+
+
+def test_the_beginning_of_a_digest_vouches_for_the_file_of_that_name_only(tmp_path, monkeypatch):
+    beginning = Published("a.h5", "sha256", hashlib.sha256(DATA).hexdigest()[:8], Encoder.RESNET50)
+    monkeypatch.setattr(checksums, "PUBLISHED", (beginning,))
+    assert verify_data(tmp_path, "a.h5").checksum is Checksum.PUBLISHED
+    assert verify_data(tmp_path, "renamed.h5").checksum is Checksum.UNKNOWN
 
 
 @pytest.mark.parametrize("published", PUBLISHED)
