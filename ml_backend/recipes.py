@@ -14,7 +14,9 @@ def paper() -> TrainingRecipe:
 def laptop() -> TrainingRecipe:
     """600 steps for a network on a small encoder, after 3000 on phantom films: for two cores and few films.
 
-    The phantoms are simulated; what a network learns of them it learns once, for all folds and campaigns.
+    The phantoms are simulated; what a network learns of them it learns once, for all folds and campaigns. Five folds of
+    `unet-medium` on 107 real films took 11 minutes, phantoms included, and gave a mean Dice of 0.55 and a pixel F1 of
+    0.66 (docs/engineers.md).
     """
     return TrainingRecipe(
         input_size=96,

@@ -1,10 +1,8 @@
 """The supervisor, with small scripts in place of the verbs."""
 
-import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -47,19 +45,23 @@ def test_one_that_never_starts_ends_the_others_and_gives_its_status():
 def test_a_signal_ends_all_in_good_order(tmp_path):
     ended = tmp_path / "ended"
     script = (
-        "import signal, sys, time\n"
+        "import os, signal, sys, time\n"
         f"signal.signal(signal.SIGTERM, lambda *_: (open({str(ended)!r}, 'w').close(), sys.exit()))\n"
+        "os.kill(os.getppid(), signal.SIGTERM)\n"  # to the supervisor, which is listening since before it started this
         "time.sleep(60)"
     )
-    threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGTERM]).start()
     assert supervise({"worker": [script]}) == 0
     assert ended.exists()
 
 
 def test_one_that_does_not_end_is_killed(monkeypatch):
     monkeypatch.setattr(supervising, "STOP_S", 0.3)
-    script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-    threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGINT]).start()
+    script = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "os.kill(os.getppid(), signal.SIGINT)\n"
+        "time.sleep(60)"
+    )
     began = time.monotonic()
     supervise({"worker": [script]})
     assert time.monotonic() - began < 10
