@@ -42,7 +42,23 @@ def test_one_that_never_starts_ends_the_others_and_gives_its_status():
     assert time.monotonic() - began < 20
 
 
-def test_a_signal_ends_all_in_good_order(tmp_path):
+SUPERVISOR = """
+import subprocess, sys
+from pipelines import supervising
+real = subprocess.Popen
+subprocess.Popen = lambda argv, **more: real([sys.executable, "-u", "-c", *argv[4:]], **more)
+supervising.STOP_S = float(sys.argv[2])
+sys.exit(supervising.supervise({"worker": [sys.argv[1]]}))
+"""
+
+
+def supervised(script, *, stop_s):
+    """Exit status of a supervisor in a process of its own: `script` signals it, and no signal reaches the tests."""
+    return subprocess.call([sys.executable, "-c", SUPERVISOR, script, str(stop_s)], timeout=60)
+
+
+def test_a_signal_ends_all_in_good_order(tmp_path, monkeypatch):
+    monkeypatch.undo()
     ended = tmp_path / "ended"
     script = (
         "import os, signal, sys, time\n"
@@ -50,12 +66,12 @@ def test_a_signal_ends_all_in_good_order(tmp_path):
         "os.kill(os.getppid(), signal.SIGTERM)\n"  # to the supervisor, which is listening since before it started this
         "time.sleep(60)"
     )
-    assert supervise({"worker": [script]}) == 0
+    assert supervised(script, stop_s=20) == 0
     assert ended.exists()
 
 
 def test_one_that_does_not_end_is_killed(monkeypatch):
-    monkeypatch.setattr(supervising, "STOP_S", 0.3)
+    monkeypatch.undo()
     script = (
         "import os, signal, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -63,5 +79,5 @@ def test_one_that_does_not_end_is_killed(monkeypatch):
         "time.sleep(60)"
     )
     began = time.monotonic()
-    supervise({"worker": [script]})
-    assert time.monotonic() - began < 10
+    supervised(script, stop_s=0.3)
+    assert time.monotonic() - began < 15
