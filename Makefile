@@ -11,8 +11,8 @@ UV := $(or $(shell command -v uv),.venv-tools/bin/uv)
 MADE_FROM = $$(sha256sum requirements-dev.lock pyproject.toml hatch_build.py)
 APT := $(shell command -v apt-get >/dev/null && { [ $$(id -u) = 0 ] || sudo -n true 2>/dev/null; } && echo yes)
 AS_ROOT := $(shell [ $$(id -u) = 0 ] || echo sudo -n)
-# One worker holds all tests that load TensorFlow, the other runs the rest.
-PYTEST := $(BIN)/pytest -n 2 --dist loadgroup
+# One worker holds all tests that load TensorFlow, the other runs the rest. One that dies ends the run: it would hang.
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --max-worker-restart 0
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
