@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from db.domain.errors import InputError
+from db.domain.errors import InputError, StateError
 from db.domain.mask import THRESHOLD, Mask, ProbabilityMap, resample
 from ml_backend.publishing import publish
 
@@ -94,7 +94,16 @@ class PackedSet:
 
 
 def save_maps(path: Path, keys: Sequence[str], maps: ProbabilityMap) -> None:
-    """Write probability maps float32 [n, side, side] of the cases `keys`, at once or not at all."""
+    """Write probability maps float32 [n, side, side] of the cases `keys`, at once or not at all.
+
+    Raises
+    ------
+    StateError
+        If a map is not finite: stored as whole numbers it would say that nothing is infected.
+    """
+    if not np.isfinite(maps).all():
+        msg = f"Maps of {len(keys)} cases hold values that are no numbers: their network is broken."
+        raise StateError(msg, hint="Train it again with a lower learning rate.")
     with publish(path) as temporary, temporary.open("wb") as opened:
         np.savez_compressed(opened, keys=np.array(keys, np.str_), maps=np.rint(maps * MAP_LEVELS).astype(np.uint16))
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from db.domain.errors import InputError
+from db.domain.errors import InputError, StateError
 from ml_backend.data import PackedSet, fit_film, fit_mask, load_maps, save_maps
 
 
@@ -72,3 +72,9 @@ def test_stored_maps_keep_their_keys_values_and_threshold(tmp_path: Path) -> Non
     np.testing.assert_allclose(loaded["a"], maps[1], atol=1e-5)
     assert loaded["b"].dtype == np.float32
     assert (loaded["b"] >= 0.5).tolist() == [[False, True], [True, False]]
+
+
+def test_maps_that_are_no_numbers_are_refused_rather_than_stored_as_healthy(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="no numbers"):
+        save_maps(tmp_path / "maps.npz", ["a"], np.full((1, 4, 4), np.nan, np.float32))
+    assert not list(tmp_path.iterdir())
