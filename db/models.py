@@ -36,6 +36,7 @@ from db.domain.campaign import (
 from db.domain.case import CaseClass, View
 from db.domain.network import NetworkSpec
 from db.domain.provenance import SOFTWARE_VERSION, JobKind, JobState, MaskOrigin, Role
+from db.domain.study import SeatKind
 from db.domain.verdict import UnreadableReason, VerdictKind
 
 
@@ -95,6 +96,7 @@ class Base(DeclarativeBase):
                 MaskOrigin,
                 Role,
                 RoundState,
+                SeatKind,
                 StageState,
             )
         },
@@ -206,6 +208,9 @@ class Stage(Base):
         JSON(none_as_null=True),
         doc="Networks chosen before it opened, and the evidence; None: those of the definition.",
     )
+    analysis_plan: Mapped[str | None] = mapped_column(
+        Text, doc="What will be computed from its verdicts: fixed when it opens, canonical JSON."
+    )
     campaign: Mapped[Campaign] = relationship(back_populates="stages")
     rounds: Mapped[list["Round"]] = relationship(back_populates="stage", order_by="Round.number")
 
@@ -230,6 +235,33 @@ class Stage(Base):
     def address(self) -> str:
         """`CAMPAIGN/STAGE`, as commands name it."""
         return f"{self.campaign.name}/{self.name}"
+
+
+class StageReader(Base):
+    """A reader whom a stage was assigned to. A stage that names none is open to every reader."""
+
+    __tablename__ = "stage_reader"
+
+    stage_id: Mapped[int] = mapped_column(ForeignKey("stage.id"), primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    quota: Mapped[int | None] = mapped_column(doc="Seats at most; None: as many as there are.")
+    left_at: Mapped[datetime | None]
+    counts: Mapped[bool] = mapped_column(default=True, doc="Whether the verdicts of one who left are kept.")
+    account: Mapped[Account] = relationship()
+
+
+class Guide(Base):
+    """The annotation guide of a campaign, one row a version; the newest counts."""
+
+    __tablename__ = "guide"
+    __table_args__ = (UniqueConstraint("campaign_id", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"))
+    version: Mapped[int]
+    text: Mapped[str] = mapped_column(Text, doc="Plain text: paragraphs, and lines that begin with `# ` or `- `.")
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Round(Base):
@@ -351,7 +383,8 @@ class Candidate(Base):
 class Comparison(Base):
     """One reader's seat before one case's candidates. Without `account_id` the seat is free.
 
-    `order[slot]` is the candidate's position; `token` is all that the reader's browser ever learns of its name.
+    `order[slot]` is the candidate's position; a seat for drawing has none. `token` is all that the reader's browser
+    ever learns of its name.
     """
 
     __tablename__ = "comparison"
@@ -360,7 +393,9 @@ class Comparison(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
     case_id: Mapped[int] = mapped_column(ForeignKey("case.id"))
-    seat: Mapped[int] = mapped_column(default=0)
+    seat: Mapped[int] = mapped_column(default=0, doc="Numbers the seats before one case, whatever they are for.")
+    kind: Mapped[SeatKind] = mapped_column(default=SeatKind.READING)
+    available_at: Mapped[datetime | None] = mapped_column(doc="Not to be shown before: the washout of a repeat.")
     account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
     token: Mapped[str | None] = mapped_column(unique=True)
     order: Mapped[list[int] | None]
@@ -371,6 +406,21 @@ class Comparison(Base):
     round: Mapped[Round] = relationship()
     case: Mapped[CaseRow] = relationship()
     verdicts: Mapped[list["Verdict"]] = relationship(back_populates="comparison", order_by="Verdict.revision")
+
+
+class Draft(Base):
+    """A drawing that its reader has not sent yet: the last one that reached the server, for another browser to go on.
+
+    A draft is replaced only by one that was made from its `revision`.
+    """
+
+    __tablename__ = "draft"
+
+    comparison_id: Mapped[int] = mapped_column(ForeignKey("comparison.id"), primary_key=True)
+    revision: Mapped[int]
+    slot: Mapped[int | None] = mapped_column(doc="The candidate that is touched up; None: a drawing of one's own.")
+    bits: Mapped[bytes] = mapped_column(LargeBinary, doc="zlib of the packed mask at the film's size.")
+    saved_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
 
 class Verdict(Base):
@@ -445,4 +495,62 @@ class EncoderWeights(Base):
     corpus: Mapped[str] = mapped_column(doc="What the weights were trained on.")
     card: Mapped[dict[str, Any]]
     software_version: Mapped[str] = mapped_column(default=SOFTWARE_VERSION)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class AuditEntry(Base):
+    """Who did what to what, and when. Append-only: each row's digest covers the one before it."""
+
+    __tablename__ = "audit_entry"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    actor: Mapped[str] = mapped_column(doc="The code of an account, or `system`.")
+    action: Mapped[str] = mapped_column(index=True)
+    subject: Mapped[str] = mapped_column(index=True)
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    software_version: Mapped[str] = mapped_column(default=SOFTWARE_VERSION)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    previous: Mapped[str] = mapped_column(unique=True, doc="The digest of the entry before; of the first, empty.")
+    digest: Mapped[str]
+
+
+class Invitation(Base):
+    """A link, handed over by a coordinator, that lets one person choose a password once."""
+
+    __tablename__ = "invitation"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    token_digest: Mapped[str] = mapped_column(unique=True)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    account: Mapped[Account] = relationship()
+
+
+class ApiToken(Base):
+    """A secret with which a program acts for an account; only its digest is kept."""
+
+    __tablename__ = "api_token"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    name: Mapped[str]
+    token_digest: Mapped[str] = mapped_column(unique=True)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    account: Mapped[Account] = relationship()
+
+
+class Withdrawal(Base):
+    """The tombstone of a patient who withdrew: what was erased, and what had been made from it."""
+
+    __tablename__ = "withdrawal"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient: Mapped[str] = mapped_column(unique=True, doc="The pseudonym, hashed.")
+    n_films: Mapped[int]
+    tainted: Mapped[dict[str, Any]] = mapped_column(doc="Checkpoints, exports and backups that it touched.")
     created_at: Mapped[datetime] = mapped_column(default=now)

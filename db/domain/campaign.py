@@ -6,13 +6,14 @@ What a stage does (networks, candidates, threshold) is fixed by its definition b
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
 from db.domain.errors import InputError, StateError
 from db.domain.network import NetworkSpec
 from db.domain.recipe import TrainingRecipe
+from db.domain.study import OwnDrawing, SerialFilms, StudyDesign
 
 
 class StageState(StrEnum):
@@ -39,6 +40,7 @@ class Arm(StrEnum):
 
     READ = "read"
     CONTROL = "control"
+    SENTINEL = "sentinel"
     SET_ASIDE = "set_aside"
 
 
@@ -83,6 +85,7 @@ class StageDefinition:
     with_drawing: bool
     recipe: TrainingRecipe
     readers_per_case: int = 1
+    study: StudyDesign = field(default_factory=StudyDesign)
 
     def __post_init__(self) -> None:
         if not self.networks:
@@ -138,4 +141,9 @@ def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _stage(fields: dict[str, Any]) -> StageDefinition:
     networks = tuple(NetworkSpec.parse(network["network"]) for network in fields.pop("networks"))
-    return StageDefinition(networks=networks, recipe=TrainingRecipe.from_json(fields.pop("recipe")), **fields)
+    study = fields.pop("study", {})  # campaigns of older versions have none
+    for name, kind in (("own_drawing", OwnDrawing), ("serial_films", SerialFilms)):
+        if name in study:
+            study[name] = kind(study[name])
+    recipe = TrainingRecipe.from_json(fields.pop("recipe"))
+    return StageDefinition(networks=networks, recipe=recipe, study=StudyDesign(**study), **fields)

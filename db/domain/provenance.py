@@ -18,6 +18,8 @@ class MaskOrigin(StrEnum):
     TOUCH_UP = "touch_up"
     REDRAW = "redraw"
     EMPTY = "empty"
+    SENTINEL = "sentinel"
+    FLAWED = "flawed"
 
 
 class JobKind(StrEnum):

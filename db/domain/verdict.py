@@ -14,6 +14,7 @@ class VerdictKind(StrEnum):
     DENY_ALL = "deny_all"
     NO_INFECTION = "no_infection"
     UNREADABLE = "unreadable"
+    DRAWN = "drawn"
 
 
 class UnreadableReason(StrEnum):
@@ -25,7 +26,7 @@ class UnreadableReason(StrEnum):
     OTHER = "other"
 
 
-DRAWN = frozenset({VerdictKind.TOUCH_UP, VerdictKind.DENY_ALL})
+BY_HAND = frozenset({VerdictKind.TOUCH_UP, VerdictKind.DENY_ALL, VerdictKind.DRAWN})
 """Verdicts that come with a mask by the reader's own hand."""
 
 SLOTTED = frozenset({VerdictKind.PICK, VerdictKind.TOUCH_UP})
@@ -47,7 +48,10 @@ class Decision:
     visible_ms: int = 0
 
     def check(self, n_candidates: int, *, has_drawing: bool) -> None:
-        """Raise InputError where the verdict contradicts itself or its comparison of `n_candidates` slots."""
+        """Raise InputError where the verdict contradicts itself or its comparison of `n_candidates` slots.
+
+        A seat without candidates is for drawing.
+        """
         slots = set(self.also_acceptable) | ({self.slot} if self.slot is not None else set())
         allowed = set(range(n_candidates))
         _require(
@@ -59,6 +63,10 @@ class Decision:
             f"A slot belongs to {_names(SLOTTED)} and to nothing else.",
         )
         _require(
+            self.kind not in ({VerdictKind.DRAWN} if n_candidates else {VerdictKind.DENY_ALL}),
+            f"{self.kind} was said of a comparison with {n_candidates} candidates.",
+        )
+        _require(
             self.kind in SLOTTED or not self.also_acceptable,
             "Only a pick or a touch-up has also acceptable slots.",
         )
@@ -67,8 +75,8 @@ class Decision:
             "The picked slot cannot also be marked as also acceptable.",
         )
         _require(
-            has_drawing == (self.kind in DRAWN),
-            f"A drawing belongs to {_names(DRAWN)} and to nothing else.",
+            has_drawing == (self.kind in BY_HAND),
+            f"A drawing belongs to {_names(BY_HAND)} and to nothing else.",
         )
         _require(
             (self.reason is not None) == (self.kind is VerdictKind.UNREADABLE),

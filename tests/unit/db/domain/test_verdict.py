@@ -5,7 +5,7 @@ import pytest
 from db.domain.errors import InputError
 from db.domain.verdict import Decision, UnreadableReason, VerdictKind
 
-PICK, TOUCH_UP, DENY, NONE, UNREADABLE = VerdictKind
+PICK, TOUCH_UP, DENY, NONE, UNREADABLE, DRAWN = VerdictKind
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,17 @@ def test_sound_verdicts_pass(decision, has_drawing):
         (Decision(UNREADABLE), False, "reason"),
         (Decision(NONE, reason=UnreadableReason.OTHER), False, "reason"),
         (Decision(PICK, slot=0, confidence=6), False, "1 to 5"),
+        (Decision(DRAWN), True, "4 candidates"),
     ],
 )
 def test_verdicts_that_contradict_themselves_are_refused(decision, has_drawing, message):
     with pytest.raises(InputError, match=message):
         decision.check(4, has_drawing=has_drawing)
+
+
+def test_a_film_without_candidates_is_drawn_or_has_nothing_to_draw():
+    for decision, has_drawing in ((Decision(DRAWN), True), (Decision(NONE), False)):
+        decision.check(0, has_drawing=has_drawing)
+    for wrong, has_drawing in ((Decision(DENY), True), (Decision(DRAWN), False), (Decision(PICK, slot=0), False)):
+        with pytest.raises(InputError):
+            wrong.check(0, has_drawing=has_drawing)
