@@ -74,7 +74,8 @@ def show(name, packed, maps, seconds):
     thirds = np.array_split(np.argsort(shares), N_SIZES)
     by_size = ", ".join(f"{each[rows].mean():.2f} (to {shares[rows].max():.1%} of the film)" for rows in thirds)
     print(
-        f"{name}: mean Dice {each.mean():.3f}, pixel F1 {dice(packed.masks, marked):.3f}, sensitivity "
+        f"{name}: mean Dice {each.mean():.3f}, pixel F1 {dice(packed.masks[infected], marked[infected]):.3f} on masked "
+        f"films and {dice(packed.masks, marked):.3f} on all, sensitivity "
         f"{called[infected].mean():.3f}, specificity {1 - called[~infected].mean():.3f}; Dice by size {by_size}; "
         f"{seconds:.0f} s",
         flush=True,
