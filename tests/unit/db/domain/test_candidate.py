@@ -3,7 +3,9 @@
 from collections import Counter
 from itertools import pairwise
 
+import numpy as np
 import pytest
+from scipy.stats import chi2_contingency
 
 from db.domain.candidate import slot_order, williams_square
 
@@ -34,3 +36,16 @@ def test_orders_differ_between_readers_and_blocks_but_not_between_calls():
     assert first == [slot_order(4, seed=4, reader="r1", position=i) for i in range(8)]
     assert first[:4] != first[4:]
     assert first != [slot_order(4, seed=4, reader="r2", position=i) for i in range(8)]
+
+
+def test_over_10_000_comparisons_no_slot_says_who_made_its_candidate():
+    """Chi-square of origin by slot, 9 degrees of freedom; positions are drawn as `ml_backend.proposing` draws them."""
+    positions = np.random.default_rng(0)
+    counts = np.zeros((4, 4))
+    for reader in range(20):
+        for number in range(500):
+            origin_at = positions.permutation(4)
+            for slot, position in enumerate(slot_order(4, seed=1, reader=f"r{reader}", position=number)):
+                counts[origin_at[position], slot] += 1
+    assert counts.sum() == 40_000
+    assert chi2_contingency(counts).pvalue > 1e-4
