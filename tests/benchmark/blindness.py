@@ -84,7 +84,7 @@ def brought_to_grid(source, height, width):
 def report_shapes(folder):
     """One line for each network whose out-of-fold maps lie in the yardstick's folder."""
     films = {film.key: film for film in masked_films()}
-    found: dict[str, dict] = {}
+    found: dict[str, dict[str, np.ndarray]] = {}
     for path in sorted((folder / "runs").glob("*/predictions-*.npz")):
         network = (path.parent / "card.json").read_text().split('"network": "')[1].split('"')[0]
         found.setdefault(network, {}).update(
