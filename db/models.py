@@ -8,6 +8,7 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -24,6 +25,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from db.domain.campaign import (
@@ -36,7 +38,7 @@ from db.domain.campaign import (
 from db.domain.case import CaseClass, View
 from db.domain.network import NetworkSpec
 from db.domain.provenance import SOFTWARE_VERSION, JobKind, JobState, MaskOrigin, Role
-from db.domain.study import SeatKind
+from db.domain.study import SeatKind, seat_rank
 from db.domain.verdict import UnreadableReason, VerdictKind
 
 
@@ -155,6 +157,12 @@ class PhantomTruth(Base):
     lung_digest: Mapped[str]
 
 
+@lru_cache(64)
+def _definition(text: str) -> CampaignDefinition:
+    """Read once: every request of a reader asks for it several times."""
+    return CampaignDefinition.from_json(text)
+
+
 class Campaign(Base):
     """The whole effort; `definition` is the canonical JSON of a CampaignDefinition."""
 
@@ -169,7 +177,7 @@ class Campaign(Base):
     @property
     def definition(self) -> CampaignDefinition:
         """The definition as a value."""
-        return CampaignDefinition.from_json(self.definition_json)
+        return _definition(self.definition_json)
 
 
 class CampaignCase(Base):
@@ -355,9 +363,11 @@ class MaskRow(Base):
     origin: Mapped[MaskOrigin]
     digest: Mapped[str | None]
     map_digest: Mapped[str | None]
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
     checkpoint_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoint.id"))
-    parent_id: Mapped[int | None] = mapped_column(ForeignKey("mask.id"), doc="The candidate that was touched up.")
+    parent_id: Mapped[int | None] = mapped_column(
+        ForeignKey("mask.id"), doc="The candidate that was touched up, or the right mask that was spoilt."
+    )
     simulated: Mapped[bool] = mapped_column(default=False)
     software_version: Mapped[str] = mapped_column(default=SOFTWARE_VERSION)
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -380,6 +390,12 @@ class Candidate(Base):
     mask: Mapped[MaskRow] = relationship()
 
 
+def _rank(context: DefaultExecutionContext) -> int:
+    """A hash of round, case and kind: seats of one kind before one case stand together."""
+    values: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    return seat_rank(values["round_id"], values["case_id"], values["kind"])
+
+
 class Comparison(Base):
     """One reader's seat before one case's candidates. Without `account_id` the seat is free.
 
@@ -388,19 +404,26 @@ class Comparison(Base):
     """
 
     __tablename__ = "comparison"
-    __table_args__ = (UniqueConstraint("round_id", "case_id", "seat"),)
+    __table_args__ = (
+        UniqueConstraint("round_id", "case_id", "seat"),
+        Index("ix_comparison_round_reader_rank", "round_id", "account_id", "rank"),
+        Index("ix_comparison_round_lease", "round_id", "leased_until"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
     case_id: Mapped[int] = mapped_column(ForeignKey("case.id"))
     seat: Mapped[int] = mapped_column(default=0, doc="Numbers the seats before one case, whatever they are for.")
     kind: Mapped[SeatKind] = mapped_column(default=SeatKind.READING)
+    rank: Mapped[int] = mapped_column(
+        default=_rank, doc="A random place among the round's seats: readers start at one."
+    )
     available_at: Mapped[datetime | None] = mapped_column(doc="Not to be shown before: the washout of a repeat.")
     account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
     token: Mapped[str | None] = mapped_column(unique=True)
     order: Mapped[list[int] | None]
     claimed_at: Mapped[datetime | None]
-    leased_until: Mapped[datetime | None]
+    leased_until: Mapped[datetime | None] = mapped_column(doc="None once it is decided.")
     postponed_at: Mapped[datetime | None]
     decided_at: Mapped[datetime | None]
     round: Mapped[Round] = relationship()

@@ -11,9 +11,12 @@ from db.domain.campaign import RoundState
 from db.domain.errors import InvariantError
 from db.domain.provenance import JobState, MaskOrigin
 from db.job_context import JobContext
-from db.models import Candidate, CaseRow, Checkpoint, Comparison, MaskRow, Round, now
+from db.models import Candidate, CaseRow, Checkpoint, MaskRow, Round, now
+from db.repository.checks import make_flawed, offer_flawed
 from db.repository.lineage import certify
 from db.repository.plans import drawings
+from db.repository.roster import require_readers
+from db.repository.seating import seat_readers
 
 
 def keep_maps(session: Session, checkpoint: Checkpoint, maps: Mapping[int, str]) -> None:
@@ -33,27 +36,34 @@ def keep_maps(session: Session, checkpoint: Checkpoint, maps: Mapping[int, str])
 def offer_candidates(context: JobContext, round_id: int) -> None:
     """Offer the masks of a round's networks to its readers, all at once, and end the job.
 
-    Every case gets its candidates at positions drawn at random and its free seats; the round is read from then on.
+    Every case gets its candidates at positions drawn at random and its free seats; check and practice cases get theirs.
+    The round is read from then on.
 
     Raises
     ------
+    StateError
+        If no set of readers can fill the seats, or there are too few right masks for check and practice cases.
     InvariantError
         If a mask descends from a network that saw its component, or a case lacks candidates. Nothing is offered.
     """
     entropy = np.random.default_rng()  # not the campaign's seed: who knows that could compute which mask stands where
+    flawed = make_flawed(context.record, round_id, entropy)
     with context.record.database.write() as session:
         job = context.running_job(session)
         round_ = session.get_one(Round, round_id)
-        for case_id, mask_ids in sorted(_on_offer(session, job.id, round_).items()):
+        require_readers(session, round_.stage)
+        drawing_of: dict[int, tuple[int, list[int]]] = {}
+        on_offer = sorted(_on_offer(session, job.id, round_).items())
+        for case_id, mask_ids in on_offer:
             positions = entropy.permutation(len(mask_ids)).tolist()
             session.add_all(
                 Candidate(round_id=round_id, case_id=case_id, position=position, mask_id=mask_id)
                 for position, mask_id in zip(positions, mask_ids, strict=True)
             )
-            session.add_all(
-                Comparison(round_id=round_id, case_id=case_id, seat=seat)
-                for seat in range(round_.stage.definition.readers_per_case)
-            )
+            if round_.stage.definition.with_drawing:  # it comes after the machines'
+                drawing_of[case_id] = positions[-1], positions[:-1]
+        seat_readers(session, round_, drawing_of, [case_id for case_id, _ in on_offer])
+        offer_flawed(session, round_, flawed, entropy)
         round_.state = RoundState.READING
         job.state, job.finished_at = JobState.DONE, now()
 

@@ -151,6 +151,7 @@ def _room(home: Path, url: str, n_cases: int, readers: Sequence[str], n_seats: i
     from db.domain.network import NetworkSpec
     from db.domain.provenance import JobKind, JobState, MaskOrigin, Role
     from db.domain.recipe import TrainingRecipe
+    from db.domain.study import MAX_RANK
     from db.models import (
         Base,
         Campaign,
@@ -174,6 +175,7 @@ def _room(home: Path, url: str, n_cases: int, readers: Sequence[str], n_seats: i
     networks = tuple(NetworkSpec("unet", encoder) for encoder in ("tiny", "densenet121", "resnet50"))
     stage = StageDefinition("I", networks, with_drawing=True, recipe=TrainingRecipe())
     rng = np.random.default_rng(0)
+    places = np.random.default_rng(1).permutation(n_cases)
     films = [record.store.put_film(rng.integers(0, 4000, (60, 50), np.uint16)) for _ in range(3)]
     maps = [record.store.put_map(rng.random((16, 16), np.float32)) for _ in range(12)]
     masks = [record.store.put_mask(rng.random((60, 50)) > 0.4) for _ in range(4)]
@@ -225,5 +227,8 @@ def _room(home: Path, url: str, n_cases: int, readers: Sequence[str], n_seats: i
                 arm=Arm.READ, stage_id=campaign.stages[0].id, component=case.component, fold=0, **place
             )
             session.add(member)
-            session.add_all(Comparison(round_id=round_.id, case_id=case.id, seat=seat) for seat in range(n_seats))
+            rank = int(places[i]) * MAX_RANK // n_cases
+            session.add_all(
+                Comparison(round_id=round_.id, case_id=case.id, seat=seat, rank=rank) for seat in range(n_seats)
+            )
     return record

@@ -7,22 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
-from annotation_server.services.enrolling import enrol, take_cases
+from annotation_server.services.enrolling import draw_sentinels, enrol, take_cases
 from db import jobs
 from db.domain.campaign import NEXT_VERB, CampaignDefinition, RoundState, StageState, advance
 from db.domain.errors import InputError, StateError
 from db.domain.provenance import JobKind
-from db.models import Campaign, CampaignCase, Comparison, Job, Round, Stage, now
+from db.domain.study import DRAWN, OWED
+from db.models import Campaign, CampaignCase, Comparison, Draft, Job, Round, Stage, now
 from db.record import Record
 from db.repository.cases import find_stage
+from db.repository.checks import require_right_masks
 from db.repository.finals import agreed_verdicts, settle_round
 from db.repository.plans import drawings, round_plan
-
-SHOWN_KEYS = 10
-"""Case keys that an error message lists before it only counts."""
+from db.repository.roster import require_readers
+from db.repository.seating import end_drawing, name_cases, seat_drawers
 
 
 @dataclass(frozen=True)
@@ -84,26 +85,37 @@ def open_stage(session: Session, address: str, *, n_cases: int | None = None) ->
             raise StateError(msg, hint=f"Next is `overread stage {NEXT_VERB[before.state]} {before.address}`.")
     enrol(session, stage.campaign)
     take_cases(session, stage, n_cases)
+    draw_sentinels(session, stage)
     stage.state, stage.opened_at = StageState.OPEN, now()
     stage.rounds.append(Round(number=1))
+    session.flush()
+    if not stage.definition.with_drawing:
+        require_right_masks(session, stage)
+    seat_drawers(session, stage.rounds[0])
     session.flush()
     return stage
 
 
-def request_training(record: Record, address: str) -> int:
+def request_training(record: Record, address: str, *, leave_open: bool = False) -> int:
     """Enqueue the training of a stage's round; the job's id.
 
-    Where the present round has been read to its end, it is settled and a further round begins.
+    Where the present round has been read to its end, it is settled and a further round begins. With `leave_open`,
+    films that nobody drew stay undrawn: they are not proposed for, or are no sentinels.
 
     Raises
     ------
     StateError
-        If the stage is not open, is being trained already, or has comparisons without a verdict.
+        If the stage is not open, is being trained already, has films that are still to be drawn or comparisons
+        without a verdict, or a design that its readers or right masks cannot meet.
     """
     with record.database.write() as session:
         stage = _require_open(_held_stage(session, address))
         round_ = stage.rounds[-1]
         _refuse_running(session, stage, round_)
+        if round_.state is RoundState.DRAWING:
+            end_drawing(session, round_, leave_open=leave_open)
+        require_readers(session, stage)
+        require_right_masks(session, stage)
         if round_.state is RoundState.READING:
             _refuse_open_comparisons(session, stage, verb="trained again")
             agreed_verdicts(session, round_.id)
@@ -176,7 +188,8 @@ def stage_status(session: Session, stage: Stage) -> StageStatus:
     """Where a stage stands."""
     round_ = stage.rounds[-1] if stage.rounds else None
     members = select(CampaignCase).where(CampaignCase.stage_id == stage.id)
-    seats = select(Comparison).where(Comparison.round_id == (round_.id if round_ else None))
+    kinds = DRAWN if round_ and round_.state is RoundState.DRAWING else OWED
+    seats = select(Comparison).where(Comparison.round_id == (round_.id if round_ else None), Comparison.kind.in_(kinds))
     return StageStatus(
         address=stage.address,
         state=stage.state,
@@ -199,6 +212,7 @@ def _lock(session: Session, stage: Stage, *, leave_open: bool) -> None:
         raise StateError(msg, hint=f"Run `overread stage train {stage.address}` and `overread worker` first.")
     if leave_open:
         for comparison in _undecided(session, round_.id, lock=True):  # a verdict comes before that, or too late
+            session.execute(delete(Draft).where(Draft.comparison_id == comparison.id))
             session.delete(comparison)
         session.flush()
     _refuse_open_comparisons(session, stage, verb="locked")
@@ -239,14 +253,17 @@ def _refuse_open_comparisons(session: Session, stage: Stage, *, verb: str) -> No
     undecided = _undecided(session, stage.rounds[-1].id) if stage.rounds else []
     if not undecided:
         return
-    keys = sorted({comparison.case.key for comparison in undecided})
-    shown = ", ".join(keys[:SHOWN_KEYS]) + (f" and {len(keys) - SHOWN_KEYS} more" if len(keys) > SHOWN_KEYS else "")
-    msg = f"Stage {stage.address} cannot be {verb}: {len(undecided)} comparisons are open ({shown})."
-    raise StateError(msg, hint="Let readers decide them, or lock with `--leave-open`.")
+    msg = f"Stage {stage.address} cannot be {verb}: {len(undecided)} comparisons are open ({name_cases(undecided)})."
+    last_due = max((seat.available_at for seat in undecided if seat.available_at), default=None)
+    due = f" The last repeat comes due on {last_due:%Y-%m-%d}." if last_due and last_due > now() else ""
+    raise StateError(msg, hint=f"Let readers decide them, or lock with `--leave-open`.{due}")
 
 
 def _undecided(session: Session, round_id: int, *, lock: bool = False) -> Sequence[Comparison]:
-    query = select(Comparison).where(Comparison.round_id == round_id, Comparison.decided_at.is_(None))
+    """Seats that the round still owes; check and practice cases may stay undecided."""
+    query = select(Comparison).where(
+        Comparison.round_id == round_id, Comparison.decided_at.is_(None), Comparison.kind.in_(OWED)
+    )
     query = query.order_by(Comparison.id)
     return session.scalars(query.with_for_update() if lock else query).all()
 

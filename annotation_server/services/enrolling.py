@@ -1,7 +1,9 @@
 """Which films a campaign has, on which fold each stands, and which stage reads it. Always by whole component."""
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 
+import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -71,7 +73,7 @@ def take_cases(session: Session, stage: Stage, n_cases: int | None) -> None:
         If none would be left to read, or fewer than asked for.
     """
     campaign = stage.campaign
-    members = [member for member in _members(session, campaign) if member.arm is Arm.READ]
+    members = [member for member in _members(session, campaign) if member.arm in {Arm.READ, Arm.SENTINEL}]
     of_case = component_names(campaign, [member.case for member in members])
     taken = {of_case[member.case.key] for member in members if member.stage_id is not None}
     free = [member for member in members if member.stage_id is None]
@@ -91,6 +93,18 @@ def take_cases(session: Session, stage: Stage, n_cases: int | None) -> None:
             member.stage_id = stage.id
         else:
             member.arm, member.reason = Arm.SET_ASIDE, f"shares a patient with stage {stage.name}, but has no drawing"
+
+
+def draw_sentinels(session: Session, stage: Stage) -> None:
+    """Make a random share of a stage's components its sentinels, rounded up: drawn before any candidate exists."""
+    query = select(CampaignCase).where(CampaignCase.stage_id == stage.id, CampaignCase.arm == Arm.READ)
+    members = session.scalars(query.order_by(CampaignCase.case_id)).all()
+    names = sorted({member.component for member in members})
+    n_drawn = ceil(stage.definition.study.sentinel_share * len(names))
+    np.random.default_rng([stage.campaign.definition.seed, stage.position]).shuffle(names)
+    for member in members:
+        if member.component in names[:n_drawn]:
+            member.arm = Arm.SENTINEL
 
 
 def component_names(campaign: Campaign, rows: Sequence[CaseRow]) -> dict[str, str]:

@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 from annotation_server.services.claiming import Claimant, count_free, count_own
 from annotation_server.services.coordinating import StageStatus, stage_status
 from db.domain.campaign import Arm, RoundState, StageState
+from db.domain.errors import NotAllowedError
+from db.domain.study import SeatKind
 from db.domain.verdict import VerdictKind
 from db.models import (
     Account,
@@ -108,12 +110,8 @@ def open_stages(session: Session, account_id: int) -> list[OpenStage]:
     """The stages that a reader can read now, with the reader's own progress."""
     account = session.get_one(Account, account_id)
     query = select(Stage).where(Stage.state == StageState.OPEN).order_by(Stage.campaign_id, Stage.position)
-    rounds = [(stage, stage.rounds[-1]) for stage in session.scalars(query) if stage.rounds]
-    return [
-        _open_stage(session, stage, Claimant(account, round_, now()))
-        for stage, round_ in rounds
-        if round_.state is RoundState.READING
-    ]
+    found = (_open_stage(session, stage, account) for stage in session.scalars(query) if stage.rounds)
+    return [stage for stage in found if stage is not None]
 
 
 def shows_phantoms(session: Session, stage: Stage) -> bool:
@@ -136,9 +134,19 @@ def campaign_overview(session: Session, campaign: Campaign) -> CampaignOverview:
     )
 
 
-def _open_stage(session: Session, stage: Stage, reader: Claimant) -> OpenStage:
+def _open_stage(session: Session, stage: Stage, account: Account) -> OpenStage | None:
+    """The stage to one reader; None where there is nothing to read or to draw, or others read it."""
+    round_ = stage.rounds[-1]
+    if round_.state not in {RoundState.DRAWING, RoundState.READING}:
+        return None
+    try:
+        reader = Claimant.enter(session, account, round_, now())
+    except NotAllowedError:
+        return None
     n_own, n_decided = count_own(session, reader)
     n_left = n_own - n_decided + count_free(session, reader)
+    if round_.state is RoundState.DRAWING and not n_left + n_decided:
+        return None
     return OpenStage(stage.campaign.name, stage.name, n_decided, n_left)
 
 
@@ -171,7 +179,8 @@ def _stage_overview(session: Session, stage: Stage) -> StageOverview:
 
 
 def _readers(session: Session, round_id: int) -> list[ReaderProgress]:
-    last = select(func.max(Verdict.id)).join(Comparison).where(Comparison.round_id == round_id)
+    last = select(func.max(Verdict.id)).join(Comparison)
+    last = last.where(Comparison.round_id == round_id, Comparison.kind == SeatKind.READING)
     query = (
         select(Account.code, Account.simulated, Verdict.kind, Verdict.visible_ms)
         .join(Verdict, Verdict.account_id == Account.id)

@@ -6,6 +6,7 @@ Nothing that leaves here names a case, a patient, a row, or who made a candidate
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 import numpy as np
 from sqlalchemy import Select, delete, select
@@ -13,13 +14,16 @@ from sqlalchemy.orm import Session
 
 from annotation_server.services.claiming import Claimant, claim, count_free, count_own, find_held
 from annotation_server.services.display import Display, MaskSource
+from annotation_server.services.repeating import plan_repeat
 from db.domain.campaign import Arm, RoundState, StageState
 from db.domain.errors import InputError, NotFoundError, StateError
-from db.domain.mask import grid_shape, unpack
+from db.domain.mask import dice, grid_shape, unpack
 from db.domain.provenance import MaskOrigin
+from db.domain.study import SeatKind
 from db.domain.verdict import SLOTTED, Decision, UnreadableReason, VerdictKind
-from db.models import Account, CampaignCase, Candidate, Comparison, MaskRow, Round, Stage, Verdict, now
+from db.models import Account, CampaignCase, Candidate, Comparison, Draft, MaskRow, Round, Stage, Verdict, now
 from db.record import Record
+from db.repository.checks import is_right, seat_for_checks
 
 MAX_KEY_CHARACTERS = 128
 
@@ -30,10 +34,27 @@ _ORIGIN_OF = {
 }
 """Verdicts that make a mask."""
 
+_DRAWN_FOR = {SeatKind.DRAWING: MaskOrigin.DRAWING, SeatKind.SENTINEL: MaskOrigin.SENTINEL}
+"""Seats whose masks have an origin of their own, empty ones too."""
+
+
+Task = Literal["choose", "draw"]
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a practice case teaches: the slot of the right mask, and the Dice of what the reader said against it."""
+
+    right_slot: int
+    dice: float | None
+
 
 @dataclass(frozen=True)
 class ReadingView:
-    """A comparison as its reader may know it; `verdict` is the reader's own that counts now."""
+    """A comparison as its reader may know it; `verdict` is the reader's own that counts now.
+
+    Without candidates the task is to draw. Only a practice case that was decided has `feedback`.
+    """
 
     token: str
     width_px: int
@@ -44,6 +65,11 @@ class ReadingView:
     n_decided: int
     n_left: int
     verdict: Decision | None
+    task: Task
+    with_confidence: bool
+    redraw_from_candidate: bool
+    is_practice: bool
+    feedback: Feedback | None
 
 
 @dataclass(frozen=True)
@@ -67,13 +93,17 @@ class ReadingService:
 
         Raises
         ------
+        NotAllowedError
+            If the stage was assigned to others, or the reader has left it.
         StateError
-            If the stage is not being read.
+            If the stage is neither drawn nor read.
         """
         with self._database.write() as session:
             # The lock makes a reader with two windows claim one seat after the other.
             account = session.get_one(Account, account_id, with_for_update={"key_share": True})
-            reader = Claimant(account, _round_being_read(session, stage_id), now() + self._lease)
+            round_ = _present_round(session, stage_id)
+            reader = Claimant.enter(session, account, round_, now() + self._lease)
+            seat_for_checks(session, round_, account)
             seat = (
                 find_held(session, reader, postponed=False)
                 or claim(session, reader)
@@ -83,7 +113,7 @@ class ReadingService:
                 return None
             seat.leased_until, seat.postponed_at = reader.leased_until, None
         with self._database.read() as session:  # counting takes long, and needs no lock
-            return _view(session, reader, seat)
+            return self._view(session, reader, seat)
 
     def open_comparison(self, account_id: int, token: str) -> ReadingView:
         """One of the reader's own comparisons, also a decided one.
@@ -97,15 +127,26 @@ class ReadingService:
         """
         with self._database.read() as session:
             seat = _own_seat(session, account_id, token)
-            _require_reading(session, seat)
-            reader = Claimant(session.get_one(Account, account_id), seat.round, now())
-            return _view(session, reader, seat)
+            _require_open(session, seat)
+            reader = Claimant.enter(session, session.get_one(Account, account_id), seat.round, now())
+            return self._view(session, reader, seat)
+
+    def feedback(self, account_id: int, token: str) -> Feedback | None:
+        """What a practice case teaches once it is decided; None for any other.
+
+        Raises
+        ------
+        NotFoundError
+            If the token names none of the reader's comparisons.
+        """
+        with self._database.read() as session:
+            return self._feedback(session, _own_seat(session, account_id, token))
 
     def film(self, account_id: int, token: str) -> bytes:
         """The film as an 8-bit grey PNG, its long side at most 2048 pixels."""
         with self._database.read() as session:
             seat = _own_seat(session, account_id, token)
-            _require_reading(session, seat)
+            _require_open(session, seat)
             digest = seat.case.film_digest
         return self._display.film(digest)
 
@@ -113,26 +154,24 @@ class ReadingService:
         """All candidates in slot order, each as packed bits of its canonical grid mask."""
         with self._database.read() as session:
             seat = _own_seat(session, account_id, token)
-            _require_reading(session, seat)
+            _require_open(session, seat)
             height, width = seat.case.height_px, seat.case.width_px
-            sources = [
-                MaskSource(mask.map_digest or mask.digest or "", mask.map_digest is not None, height, width)
-                for mask in _masks_by_slot(session, seat)
-            ]
+            sources = [_source(mask, height, width) for mask in _masks_by_slot(session, seat)]
         return b"".join(map(self._display.bits, sources))
 
     def renew(self, account_id: int, token: str) -> None:
         """Begin the lease of an undecided comparison anew."""
         with self._database.write() as session:
             seat = _own_seat(session, account_id, token, lock=True)
-            _require_reading(session, seat)
-            seat.leased_until = now() + self._lease
+            _require_open(session, seat)
+            if seat.decided_at is None:
+                seat.leased_until = now() + self._lease
 
     def postpone(self, account_id: int, token: str) -> None:
         """Put an undecided comparison behind all others; when its lease runs out another reader may take it."""
         with self._database.write() as session:
             seat = _own_seat(session, account_id, token, lock=True)
-            _require_reading(session, seat)
+            _require_open(session, seat)
             seat.postponed_at = now()
 
     def decide(
@@ -161,7 +200,7 @@ class ReadingService:
             seat = _own_seat(session, account_id, token)
             if earlier := _answer_to(seat, idempotency_key):
                 return earlier.revision
-            _require_reading(session, seat)
+            _require_open(session, seat)
             decision.check(len(seat.order or []), has_drawing=drawing is not None)
             height, width = seat.case.height_px, seat.case.width_px
         digest = self._store_mask(decision.kind, drawing, height, width)
@@ -169,27 +208,64 @@ class ReadingService:
             seat = _own_seat(session, account_id, token, lock=True)
             if earlier := _answer_to(seat, idempotency_key):
                 return earlier.revision
-            _require_reading(session, seat, lock=True)
+            _require_open(session, seat, lock=True)
             verdict = _verdict(session, seat, decision, idempotency_key)
             verdict.mask = _chosen_mask(session, seat, decision, digest)
             seat.verdicts.append(verdict)
-            seat.decided_at = seat.decided_at or now()
+            if seat.decided_at is None:
+                seat.decided_at, seat.leased_until = now(), None
+                plan_repeat(session, seat, verdict.account, decision.kind)
             if decision.reason is UnreadableReason.IDENTIFIER_VISIBLE:
                 _take_away(session, seat)
             return verdict.revision
 
     def history(self, account_id: int, stage_id: int) -> Sequence[Decided]:
-        """The reader's decided comparisons in the round being read, newest first."""
+        """The reader's decided comparisons in the round being drawn or read, newest first."""
         with self._database.read() as session:
-            round_ = _round_being_read(session, stage_id)
+            round_ = _present_round(session, stage_id)
+            reader = Claimant(session.get_one(Account, account_id), round_, now())
             query = select(Comparison).where(
-                Comparison.round_id == round_.id,
-                Comparison.account_id == account_id,
+                reader.own,
                 Comparison.decided_at.is_not(None),
                 Comparison.case_id.not_in(_set_aside(round_)),
             )
             seats = session.scalars(query.order_by(Comparison.decided_at.desc(), Comparison.id.desc()))
             return [Decided(seat.token or "", seat.verdicts[-1].kind) for seat in seats]
+
+    def _view(self, session: Session, reader: Claimant, seat: Comparison) -> ReadingView:
+        height, width = seat.case.height_px, seat.case.width_px
+        grid_height, grid_width = grid_shape(height, width)
+        n_own, n_decided = count_own(session, reader)
+        study = reader.round.stage.definition.study
+        return ReadingView(
+            token=seat.token or "",
+            width_px=width,
+            height_px=height,
+            grid_width_px=grid_width,
+            grid_height_px=grid_height,
+            n_candidates=len(seat.order or []),
+            n_decided=n_decided,
+            n_left=n_own - n_decided + count_free(session, reader),
+            verdict=_decision(seat.verdicts[-1]) if seat.verdicts else None,
+            task="draw" if seat.kind.is_drawn else "choose",
+            with_confidence=study.with_confidence,
+            redraw_from_candidate=study.redraw_from_candidate,
+            is_practice=seat.kind is SeatKind.PRACTICE,
+            feedback=self._feedback(session, seat),
+        )
+
+    def _feedback(self, session: Session, seat: Comparison) -> Feedback | None:
+        if seat.kind is not SeatKind.PRACTICE or not seat.verdicts:
+            return None
+        masks = _masks_by_slot(session, seat)
+        right_slot = next(slot for slot, mask in enumerate(masks) if is_right(mask))
+        said = seat.verdicts[-1].mask
+        if said is None:
+            return Feedback(right_slot, None)
+        height, width = seat.case.height_px, seat.case.width_px
+        grid = grid_shape(height, width)
+        shown = [unpack(self._display.bits(_source(mask, height, width)), *grid) for mask in (said, masks[right_slot])]
+        return Feedback(right_slot, dice(*shown))
 
     def _store_mask(self, kind: VerdictKind, drawing: bytes | None, height: int, width: int) -> str | None:
         """Keep the pixels before any row names them, so that no writer waits for the disk."""
@@ -200,21 +276,26 @@ class ReadingService:
         return None
 
 
-def _round_being_read(session: Session, stage_id: int) -> Round:
+def _present_round(session: Session, stage_id: int) -> Round:
+    """The stage's round that readers are at work in, or StateError."""
     stage = session.get(Stage, stage_id)
     if stage is None or not stage.rounds:
         msg = "This stage has not been opened."
         raise StateError(msg, hint="Ask the coordinator.")
-    _refuse_unless_reading(stage.rounds[-1])
-    return stage.rounds[-1]
+    round_ = stage.rounds[-1]
+    is_drawn = round_.state is RoundState.DRAWING
+    if is_drawn and session.scalar(select(Comparison.id).where(Comparison.round_id == round_.id).limit(1)) is None:
+        is_drawn = False  # its drawings came from elsewhere
+    _refuse_unless(round_, RoundState.DRAWING if is_drawn else RoundState.READING)
+    return round_
 
 
-def _require_reading(session: Session, seat: Comparison, *, lock: bool = False) -> None:
+def _require_open(session: Session, seat: Comparison, *, lock: bool = False) -> None:
     """With `lock`, what was found true stays true until the transaction ends: nobody locks the stage meanwhile."""
     if lock:
         # Locking a stage and training it again both change the round's row; sharing a second row would invite deadlock.
         session.get_one(Round, seat.round_id, with_for_update={"read": True}, populate_existing=True)
-    _refuse_unless_reading(seat.round)
+    _refuse_unless(seat.round, RoundState.DRAWING if seat.kind.is_drawn else RoundState.READING)
     if session.scalar(_set_aside(seat.round).where(CampaignCase.case_id == seat.case_id)) is not None:
         msg = "This film was taken away from the study."
         raise StateError(msg, hint="Go on with the next case.")
@@ -231,20 +312,26 @@ def _take_away(session: Session, seat: Comparison) -> None:
     """Take a film that shows who the patient is away from everybody, at once."""
     member = session.get_one(CampaignCase, (seat.round.stage.campaign_id, seat.case_id))
     member.arm, member.stage_id, member.reason = Arm.SET_ASIDE, None, "shows an identifier"
-    others = delete(Comparison).where(
+    others = select(Comparison.id).where(
         Comparison.round_id == seat.round_id, Comparison.case_id == seat.case_id, Comparison.decided_at.is_(None)
     )
     session.flush()
-    session.execute(others)
+    session.execute(delete(Draft).where(Draft.comparison_id.in_(others)))
+    session.execute(delete(Comparison).where(Comparison.id.in_(others)))
 
 
-def _refuse_unless_reading(round_: Round) -> None:
-    if round_.stage.state is not StageState.OPEN:
-        msg = f"Stage {round_.stage.address} is {round_.stage.state}: its verdicts stand."
+def _refuse_unless(round_: Round, due: RoundState) -> None:
+    stage = round_.stage
+    if stage.state is not StageState.OPEN:
+        msg = f"Stage {stage.address} is {stage.state}: its verdicts stand."
         raise StateError(msg, hint="What you decided is kept. Go back to the start page.")
-    if round_.state is not RoundState.READING:
-        msg = f"Stage {round_.stage.address} has nothing to read now: round {round_.number} is {round_.state}."
-        raise StateError(msg, hint="Come back when its networks are trained.")
+    if round_.state is due:
+        return
+    if due is RoundState.DRAWING:
+        msg = f"Stage {stage.address} takes no drawings any more: round {round_.number} is {round_.state}."
+        raise StateError(msg, hint="What you drew is kept. Go back to the start page.")
+    msg = f"Stage {stage.address} has nothing to read now: round {round_.number} is {round_.state}."
+    raise StateError(msg, hint="Come back when its networks are trained.")
 
 
 def _own_seat(session: Session, account_id: int, token: str, *, lock: bool = False) -> Comparison:
@@ -286,13 +373,14 @@ def _chosen_mask(session: Session, seat: Comparison, decision: Decision, digest:
     picked = None
     if decision.kind in SLOTTED and decision.slot is not None:
         picked = _masks_by_slot(session, seat)[decision.slot]
-    if decision.kind not in _ORIGIN_OF:
+    origin = _DRAWN_FOR.get(seat.kind, _ORIGIN_OF.get(decision.kind)) if digest else None
+    if origin is None:
         return picked
     account = session.get_one(Account, seat.account_id)
     return MaskRow(
         campaign_id=seat.round.stage.campaign_id,
         case_id=seat.case_id,
-        origin=_ORIGIN_OF[decision.kind],
+        origin=origin,
         digest=digest,
         account_id=account.id,
         parent_id=picked.id if picked else None,
@@ -306,21 +394,8 @@ def _masks_by_slot(session: Session, seat: Comparison) -> list[MaskRow]:
     return [by_position[position] for position in seat.order or []]
 
 
-def _view(session: Session, reader: Claimant, seat: Comparison) -> ReadingView:
-    height, width = seat.case.height_px, seat.case.width_px
-    grid_height, grid_width = grid_shape(height, width)
-    n_own, n_decided = count_own(session, reader)
-    return ReadingView(
-        token=seat.token or "",
-        width_px=width,
-        height_px=height,
-        grid_width_px=grid_width,
-        grid_height_px=grid_height,
-        n_candidates=len(seat.order or []),
-        n_decided=n_decided,
-        n_left=n_own - n_decided + count_free(session, reader),
-        verdict=_decision(seat.verdicts[-1]) if seat.verdicts else None,
-    )
+def _source(mask: MaskRow, height: int, width: int) -> MaskSource:
+    return MaskSource(mask.map_digest or mask.digest or "", mask.map_digest is not None, height, width)
 
 
 def _decision(verdict: Verdict) -> Decision:

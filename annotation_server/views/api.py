@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from annotation_server import current
 from annotation_server.auth import READERS, allow, signed_in
-from annotation_server.services.reading import ReadingView
+from annotation_server.services.reading import Feedback, ReadingView
 from db.domain.errors import InputError
 from db.domain.verdict import Decision, UnreadableReason, VerdictKind
 from db.repository.cases import find_stage
@@ -102,7 +102,8 @@ def decide(token: str) -> dict[str, Any]:
     revision = current.reading().decide(
         signed_in().account_id, token, body.decision(), idempotency_key=key, drawing=drawing
     )
-    return {"revision": revision}
+    feedback = current.reading().feedback(signed_in().account_id, token)
+    return {"revision": revision, "feedback": feedback and _feedback(feedback)}
 
 
 def _stage_id(campaign: str, stage: str) -> int:
@@ -121,9 +122,18 @@ def _comparison(view: ReadingView) -> dict[str, Any]:
         "n_decided": view.n_decided,
         "n_left": view.n_left,
         "verdict": view.verdict and _verdict(view.verdict),
+        "task": view.task,
+        "with_confidence": view.with_confidence,
+        "redraw_from_candidate": view.redraw_from_candidate,
+        "is_practice": view.is_practice,
+        "feedback": view.feedback and _feedback(view.feedback),
         "film_url": url_for("media.film", token=view.token),
         "bundle_url": url_for("media.bundle", token=view.token),
     }
+
+
+def _feedback(feedback: Feedback) -> dict[str, Any]:
+    return {"right_slot": feedback.right_slot, "dice": feedback.dice}
 
 
 def _verdict(decision: Decision) -> dict[str, Any]:
@@ -132,5 +142,6 @@ def _verdict(decision: Decision) -> dict[str, Any]:
         "slot": decision.slot,
         "also_acceptable": sorted(decision.also_acceptable),
         "reason": decision.reason,
+        "confidence": decision.confidence,
         "drawing": None,
     }

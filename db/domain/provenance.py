@@ -11,7 +11,10 @@ SOFTWARE_VERSION = version("overread")
 
 
 class MaskOrigin(StrEnum):
-    """Who made a mask. Never leaves the server before its stage is unblinded."""
+    """Who made a mask. Never leaves the server before its stage is unblinded.
+
+    `FLAWED` are the masks of check and practice cases: a right one, without a parent, and its flawed copies.
+    """
 
     DRAWING = "drawing"
     NETWORK = "network"

@@ -1,5 +1,6 @@
 """The study behind a stage: what its seats are for, and the rules by which readers get them."""
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -36,7 +37,48 @@ class SeatKind(StrEnum):
     @property
     def is_drawn(self) -> bool:
         """Whether there is nothing to choose from."""
-        return self in {SeatKind.DRAWING, SeatKind.SENTINEL}
+        return self in DRAWN
+
+
+DRAWN = frozenset({SeatKind.DRAWING, SeatKind.SENTINEL})
+"""Seats of a round that is being drawn; all others are of a round that is being read."""
+
+JUDGED = frozenset(SeatKind) - DRAWN
+"""Seats of a round that is being read."""
+
+OWED = frozenset({SeatKind.READING, SeatKind.REPEAT, SeatKind.PAIR, SeatKind.ADJUDICATION})
+"""Seats that a round which is read still owes as long as nobody decided them."""
+
+SHARED = frozenset({SeatKind.READING, SeatKind.PAIR, SeatKind.ADJUDICATION}) | DRAWN
+"""Seats that any reader of the stage may take; the others are made for one reader."""
+
+SEATS_A_KIND = 1_000_000
+
+_KINDS = list(SeatKind)
+
+
+MAX_RANK = 2**31
+"""Ranks are below it."""
+
+
+def seat_rank(round_id: int, case_id: int, kind: SeatKind) -> int:
+    """A random place for a seat among its round's, 0 to `MAX_RANK`; the same for equal seats."""
+    return keyed_integer(f"{round_id}/{case_id}/{kind}") % MAX_RANK
+
+
+def keyed_integer(key: str) -> int:
+    """64 random bits that follow from a text."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
+
+
+def seat_number(kind: SeatKind, n: int) -> int:
+    """The number of the `n`-th seat of a kind before a case: no two kinds share one, so that nobody has to count."""
+    return _KINDS.index(kind) * SEATS_A_KIND + n
+
+
+def first_position(kind: SeatKind, n_candidates: int) -> int:
+    """Where the candidates of a seat begin among the case's positions: flawed ones stand beyond the round's own."""
+    return {SeatKind.PRACTICE: 1, SeatKind.CHECK: 2}.get(kind, 0) * n_candidates
 
 
 class OwnDrawing(StrEnum):
@@ -66,7 +108,8 @@ class StudyDesign:
     n_check_cases, n_practice_cases
         For each reader.
     own_drawing, own_washout_days
-        Whether a reader's own drawing may be among the candidates, and how long ago it must have been drawn.
+        Whether a reader's own drawing may be among the candidates, and how long ago it must have been drawn: 14 days
+        or more where memory is to be kept out.
     sentinel_share
         Share of the stage's components (patients or near-duplicates) that a second reader draws before any candidate
         exists.
@@ -83,7 +126,7 @@ class StudyDesign:
     n_check_cases: int = 0
     n_practice_cases: int = 0
     own_drawing: OwnDrawing = OwnDrawing.ALLOWED
-    own_washout_days: float = 14.0
+    own_washout_days: float = 0.0
     sentinel_share: float = 0.0
     pair_share: float = 0.0
     serial_films: SerialFilms = SerialFilms.HIDDEN

@@ -4,26 +4,44 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from db.domain.campaign import Arm
 from db.domain.errors import StateError
 from db.domain.plan import Example, Split
 from db.domain.provenance import MaskOrigin
-from db.models import Campaign, CampaignCase, CaseRow, FinalMask, MaskRow, Round
+from db.domain.study import SeatKind
+from db.models import Campaign, CampaignCase, CaseRow, Comparison, FinalMask, MaskRow, Round, Verdict
 from db.repository.cases import component_of
 from db.repository.lineage import seen_cases
 
 
 def drawings(session: Session, campaign_id: int) -> dict[str, int]:
-    """The last drawing of each case: case key -> mask id."""
-    query = (
-        select(CaseRow.key, MaskRow.id)
-        .join(MaskRow, MaskRow.case_id == CaseRow.id)
-        .where(MaskRow.campaign_id == campaign_id, MaskRow.origin == MaskOrigin.DRAWING)
-        .order_by(MaskRow.id)
-    )
+    """The last drawing of each case: case key -> mask id. What its reader took back is none."""
+    query = select(CaseRow.key, MaskRow.id).join(MaskRow, MaskRow.case_id == CaseRow.id)
+    return dict(session.execute(query.where(*_drawn(campaign_id)).order_by(MaskRow.id)).all())
+
+
+def drawers(session: Session, campaign_id: int) -> dict[int, int | None]:
+    """Who made the last drawing of each case: case id -> account id."""
+    query = select(MaskRow.case_id, MaskRow.account_id).where(*_drawn(campaign_id)).order_by(MaskRow.id)
     return dict(session.execute(query).all())
+
+
+def _drawn(campaign_id: int) -> tuple[ColumnElement[bool], ...]:
+    """Drawings, but for those that a later verdict on the same seat replaced."""
+    later = aliased(Verdict)
+    replaced = (
+        select(Verdict.mask_id)
+        .join(Comparison, Comparison.id == Verdict.comparison_id)
+        .join(later, (later.comparison_id == Verdict.comparison_id) & (later.revision > Verdict.revision))
+        .where(Comparison.kind == SeatKind.DRAWING, Verdict.mask_id.is_not(None))
+    )
+    return (
+        MaskRow.campaign_id == campaign_id,
+        MaskRow.origin == MaskOrigin.DRAWING,
+        MaskRow.id.not_in(replaced),
+    )
 
 
 def final_masks(session: Session, campaign_id: int) -> dict[str, list[FinalMask]]:
@@ -54,7 +72,7 @@ def case_folds(session: Session, campaign_id: int, *conditions: ColumnElement[bo
 
 
 def round_plan(session: Session, round_id: int) -> tuple[Split, ...]:
-    """What a round trains on and proposes for.
+    """What a round trains on and proposes for. No mask of a sentinel case is learned from.
 
     The first round of all learns from drawings, every later one from the final masks so far. Where the targets are
     among the examples (stage I, and any second round) each fold is left out in turn; where they are not (stage II) one
@@ -71,6 +89,8 @@ def round_plan(session: Session, round_id: int) -> tuple[Split, ...]:
     finals = final_masks(session, campaign_id)
     choices = {key: [f.mask_id for f in found] + _listed(drawn, key) for key, found in finals.items()}
     choices = choices or {key: [id_] for key, id_ in drawn.items()}
+    sentinels = case_folds(session, campaign_id, CampaignCase.arm == Arm.SENTINEL)
+    choices = {key: masks for key, masks in choices.items() if key not in sentinels}
     targets = case_folds(session, campaign_id, CampaignCase.stage_id == stage.id)
     if stage.definition.with_drawing:
         targets = {key: fold for key, fold in targets.items() if key in drawn}
@@ -87,7 +107,7 @@ def benchmark_plan(session: Session, campaign_id: int) -> tuple[Split, ...]:
     """Cross-validation over the final masks and the control group, on the campaign's folds.
 
     Here, and only here, an example may descend from a network that saw the fold: what is measured are predictions,
-    not masks on offer. The report says what this circle does to the scores.
+    not masks on offer. The report says what this circle does to the scores. Sentinel cases are predicted only.
 
     Raises
     ------
@@ -101,7 +121,9 @@ def benchmark_plan(session: Session, campaign_id: int) -> tuple[Split, ...]:
     if not finals:
         msg = f"Campaign {campaign.name} has no final masks yet."
         raise StateError(msg, hint=f"Lock a stage first: `overread stage lock {campaign.name}/I`.")
-    examples = [Example(key, finals[key][0].mask_id if key in finals else None) for key in folds]
+    sentinels = case_folds(session, campaign_id, CampaignCase.arm == Arm.SENTINEL)
+    learned = [key for key in folds if key not in sentinels]
+    examples = [Example(key, finals[key][0].mask_id if key in finals else None) for key in learned]
     return tuple(_leave_out(examples, folds, fold) for fold in range(campaign.definition.n_folds))
 
 

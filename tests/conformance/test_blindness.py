@@ -30,6 +30,11 @@ COMPARISON_FIELDS = {
     "n_decided",
     "n_left",
     "verdict",
+    "task",
+    "with_confidence",
+    "redraw_from_candidate",
+    "is_practice",
+    "feedback",
     "film_url",
     "bundle_url",
 }
@@ -199,7 +204,7 @@ def test_a_comparison_has_the_allowed_fields_only(build_room):
     browser.decide(comparison["token"], "key-00000001", kind="pick", slot=0)
     comparison = browser.get(f"/api/comparisons/{comparison['token']}").json["comparison"]
     assert set(comparison) == COMPARISON_FIELDS
-    assert set(comparison["verdict"]) == {"kind", "slot", "also_acceptable", "reason", "drawing"}
+    assert set(comparison["verdict"]) == {"kind", "slot", "also_acceptable", "reason", "confidence", "drawing"}
     assert [set(one) for one in browser.get(f"{STAGE}/history").json["decided"]] == [{"token", "kind"}]
 
 
