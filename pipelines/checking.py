@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from db import audit
 from db.domain.errors import OverreadError
 from db.migrations import is_current
 from db.models import CaseRow, Checkpoint, EncoderWeights, FinalMask, MaskRow, PhantomTruth, Prediction
@@ -84,6 +85,14 @@ def _check_certificates(record: Record) -> str:
     return ""
 
 
+def _check_audit_log(record: Record) -> str:
+    """The chain is whole, and still holds the entry that was the last one at an earlier check."""
+    noted = audit.noted_head(record.settings.key_folder)
+    with record.database.read() as session:
+        broken = audit.verify(session, noted)
+    return "" if broken is None else str(broken)
+
+
 def _digests(session: Session) -> set[str]:
     found = {digest for column in DIGESTS for digest in session.scalars(select(column).distinct())}
     return {digest for digest in found if digest is not None}
@@ -95,4 +104,5 @@ CHECKS: dict[str, Callable[[Record], str]] = {
     "session key": _check_key,
     "files of the store": _check_files,
     "certificates of final masks": _check_certificates,
+    "audit log": _check_audit_log,
 }

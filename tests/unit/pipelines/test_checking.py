@@ -3,7 +3,9 @@
 import pytest
 from sqlalchemy import select
 
-from db.models import CaseRow, FinalMask, TrainingExample
+from db import audit
+from db.domain.audit import AuditAction
+from db.models import AuditEntry, CaseRow, FinalMask, TrainingExample
 from db.record import Record
 from db.repository.finals import settle_round
 from db.settings import Settings, key_file
@@ -52,3 +54,14 @@ def test_a_leak_is_found(read):
         final = session.scalars(select(FinalMask).limit(1)).one()
         session.add(TrainingExample(checkpoint_id=final.mask.checkpoint_id, case_id=final.case_id))
     assert "descends from a network that saw" in troubles(read)["certificates of final masks"]
+
+
+def test_a_log_that_was_cut_since_the_last_check_is_found(read):
+    with read.database.write() as session:
+        for _ in range(2):
+            audit.log(session, "c1", AuditAction.STAGE_LOCKED, "pilot/I")
+        audit.note_head(read.settings.key_folder, audit.head(session))
+    assert "audit log" not in troubles(read)
+    with read.database.write() as session:
+        session.delete(session.get_one(AuditEntry, 2))
+    assert "cut off" in troubles(read)["audit log"]

@@ -1,0 +1,38 @@
+"""the database itself refuses to change the log."""
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0004"
+
+TABLE = "audit_entry"
+MESSAGE = "the audit log is append-only"
+
+
+def upgrade() -> None:
+    """Apply."""
+    if op.get_bind().dialect.name == "sqlite":
+        for act in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER {TABLE}_no_{act.lower()} BEFORE {act} ON {TABLE} "
+                f"BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END"
+            )
+        return
+    op.execute(
+        f"CREATE FUNCTION {TABLE}_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{MESSAGE}'; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER {TABLE}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {TABLE} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {TABLE}_refuse()"
+    )
+
+
+def downgrade() -> None:
+    """Take back."""
+    if op.get_bind().dialect.name == "sqlite":
+        for act in ("update", "delete"):
+            op.execute(f"DROP TRIGGER {TABLE}_no_{act}")
+        return
+    op.execute(f"DROP TRIGGER {TABLE}_append_only ON {TABLE}")
+    op.execute(f"DROP FUNCTION {TABLE}_refuse()")
