@@ -19,6 +19,8 @@ from dbos import DBOS, DBOSClient, WorkflowSerializationFormat
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
+from db import audit
+from db.domain.audit import AuditAction
 from db.domain.errors import InvariantError, NotFoundError, OverreadError, StateError
 from db.domain.provenance import JobKind, JobState
 from db.job_context import ChildExit, JobContext, JobStopped
@@ -99,7 +101,7 @@ def enqueue(
     return job
 
 
-def cancel(database: Database, job_id: int) -> None:
+def cancel(database: Database, job_id: int, *, actor: str = audit.SYSTEM) -> None:
     """End a job that waits or runs; its worker notices within a second and kills its child process.
 
     Raises
@@ -118,6 +120,7 @@ def cancel(database: Database, job_id: int) -> None:
             msg = f"Job {job_id} is {job.state} already."
             raise StateError(msg)
         job.state, job.finished_at = JobState.CANCELLED, now()
+        audit.log(session, actor, AuditAction.JOB_CANCELLED, job.campaign.name, job=job.id, kind=job.kind)
 
 
 class Worker:

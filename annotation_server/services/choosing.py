@@ -14,7 +14,9 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db import audit
 from db.artifacts import Store
+from db.domain.audit import AuditAction
 from db.domain.campaign import StageState
 from db.domain.ensemble import Floats, OutOfFold, dice_matrix, parse_networks
 from db.domain.errors import StateError
@@ -149,7 +151,14 @@ def require_draft(stage: Stage) -> None:
     raise StateError(msg, hint=f"Networks are chosen while a stage is a draft: {after}.")
 
 
-def choose_networks(session: Session, address: str, names: Sequence[str], evidence: Evidence | None) -> Stage:
+def choose_networks(
+    session: Session,
+    address: str,
+    names: Sequence[str],
+    evidence: Evidence | None,
+    *,
+    actor: str = audit.SYSTEM,
+) -> Stage:
     """Give a draft stage these networks, and keep with the choice what it rested on.
 
     Networks that the evidence does not hold are allowed and kept as unmeasured. The order of `names` means nothing.
@@ -166,7 +175,7 @@ def choose_networks(session: Session, address: str, names: Sequence[str], eviden
     session.refresh(stage, with_for_update=True)  # who opens it meanwhile comes before or after
     require_draft(stage)
     stage.ensemble = {"networks": chosen, "evidence": _evidence(chosen, evidence)}
-    session.flush()
+    audit.log(session, actor, AuditAction.NETWORKS_CHOSEN, address, networks=chosen)
     return stage
 
 

@@ -1,6 +1,7 @@
 """What a coordinator does: create a campaign, take its stages from draft to closed, see where they stand.
 
-The dashboard and the command line call these functions; both show the errors that they raise.
+The dashboard and the command line call these functions; both show the errors that they raise. Each step stands in the
+audit log, by its `actor`: the code of an account.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,8 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from annotation_server.services.enrolling import draw_sentinels, enrol, take_cases
-from db import jobs
+from db import audit, jobs
+from db.domain.audit import AuditAction
 from db.domain.campaign import NEXT_VERB, CampaignDefinition, RoundState, StageState, advance
 from db.domain.errors import InputError, StateError
 from db.domain.provenance import JobKind
@@ -42,7 +44,9 @@ class StageStatus:
     next_verb: str | None
 
 
-def create_campaign(session: Session, name: str, definition: CampaignDefinition) -> Campaign:
+def create_campaign(
+    session: Session, name: str, definition: CampaignDefinition, *, actor: str = audit.SYSTEM
+) -> Campaign:
     """A new campaign with its stages in draft.
 
     Raises
@@ -62,11 +66,11 @@ def create_campaign(session: Session, name: str, definition: CampaignDefinition)
     campaign = Campaign(name=name, definition_json=definition.to_json())
     campaign.stages = [Stage(name=stage.name, position=i) for i, stage in enumerate(definition.stages)]
     session.add(campaign)
-    session.flush()
+    audit.log(session, actor, AuditAction.CAMPAIGN_CREATED, name, protocol=definition.digest)
     return campaign
 
 
-def open_stage(session: Session, address: str, *, n_cases: int | None = None) -> Stage:
+def open_stage(session: Session, address: str, *, n_cases: int | None = None, actor: str = audit.SYSTEM) -> Stage:
     """Open a stage: fix its films (`enrolling`) and begin its first round.
 
     Raises
@@ -93,10 +97,11 @@ def open_stage(session: Session, address: str, *, n_cases: int | None = None) ->
         require_right_masks(session, stage)
     seat_drawers(session, stage.rounds[0])
     session.flush()
+    audit.log(session, actor, AuditAction.STAGE_OPENED, address, protocol=stage.protocol_digest, n_cases=n_cases)
     return stage
 
 
-def request_training(record: Record, address: str, *, leave_open: bool = False) -> int:
+def request_training(record: Record, address: str, *, leave_open: bool = False, actor: str = audit.SYSTEM) -> int:
     """Enqueue the training of a stage's round; the job's id.
 
     Where the present round has been read to its end, it is settled and a further round begins. With `leave_open`,
@@ -130,10 +135,11 @@ def request_training(record: Record, address: str, *, leave_open: bool = False) 
         round_.state = RoundState.TRAINING
         round_plan(session, round_.id)
         job_id: int = jobs.enqueue(session, kind=JobKind.TRAIN, campaign_id=stage.campaign_id, round_id=round_.id).id
+        audit.log(session, actor, AuditAction.TRAINING_REQUESTED, address, round=round_.number, job=job_id)
     return job_id
 
 
-def lock_stage(record: Record, address: str, *, leave_open: bool = False) -> int:
+def lock_stage(record: Record, address: str, *, leave_open: bool = False, actor: str = audit.SYSTEM) -> int:
     """End the reading of a stage and make its final masks; how many were made.
 
     With `leave_open`, cases without a verdict leave the stage without a final mask. Locking again finishes what a
@@ -148,11 +154,12 @@ def lock_stage(record: Record, address: str, *, leave_open: bool = False) -> int
         stage = _held_stage(session, address)
         if stage.state is not StageState.LOCKED:
             _lock(session, stage, leave_open=leave_open)
+            audit.log(session, actor, AuditAction.STAGE_LOCKED, address, leave_open=leave_open)
         round_id = stage.rounds[-1].id
     return settle_round(record, round_id)
 
 
-def unblind_stage(record: Record, address: str) -> None:
+def unblind_stage(record: Record, address: str, *, actor: str = audit.SYSTEM) -> None:
     """Let origins be seen; the final masks are complete from here on.
 
     Raises
@@ -168,9 +175,10 @@ def unblind_stage(record: Record, address: str) -> None:
     with record.database.write() as session:
         stage = find_stage(session, address)
         stage.state, stage.unblinded_at = advance(stage.state, StageState.UNBLINDED, stage=address), now()
+        audit.log(session, actor, AuditAction.STAGE_UNBLINDED, address)
 
 
-def close_stage(session: Session, address: str) -> Stage:
+def close_stage(session: Session, address: str, *, actor: str = audit.SYSTEM) -> Stage:
     """End a stage for good.
 
     Raises
@@ -181,6 +189,7 @@ def close_stage(session: Session, address: str) -> Stage:
     stage = find_stage(session, address)
     _refuse_open_comparisons(session, stage, verb="closed")
     stage.state, stage.closed_at = advance(stage.state, StageState.CLOSED, stage=address), now()
+    audit.log(session, actor, AuditAction.STAGE_CLOSED, address)
     return stage
 
 

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
 from annotation_server import current
-from annotation_server.auth import COORDINATORS, STAFF, allow
+from annotation_server.auth import COORDINATORS, STAFF, allow, signed_in
 from annotation_server.services.coordinating import (
     close_stage,
     lock_stage,
@@ -88,7 +88,7 @@ def cancel_job(name: str, job_id: int) -> AnyResponse:
         if job is None or job.campaign.name != name:
             msg = f"Campaign {name} has no job {job_id}."
             raise NotFoundError(msg)
-    jobs.cancel(record.database, job_id)
+    jobs.cancel(record.database, job_id, actor=signed_in().code)
     flash(f"Job {job_id} is cancelled.", "success")
     return redirect(url_for("coordinator.campaign", name=name))
 
@@ -124,20 +124,22 @@ def report(name: str) -> Response:
 
 def _move(address: str, verb: str, *, leave_open: bool) -> str:
     """Do it; a sentence that says what was done."""
-    record = current.record()
+    record, actor = current.record(), signed_in().code
     if verb == "open":
         with record.database.write() as session:
-            open_stage(session, address)
+            open_stage(session, address, actor=actor)
         return f"Stage {address} is open."
     if verb == "train":
-        return f"Training of stage {address} waits for a worker (job {request_training(record, address)})."
+        job_id = request_training(record, address, actor=actor)
+        return f"Training of stage {address} waits for a worker (job {job_id})."
     if verb == "lock":
-        return f"Stage {address} is locked: {lock_stage(record, address, leave_open=leave_open)} final masks were made."
+        n_made = lock_stage(record, address, leave_open=leave_open, actor=actor)
+        return f"Stage {address} is locked: {n_made} final masks were made."
     if verb == "unblind":
-        unblind_stage(record, address)
+        unblind_stage(record, address, actor=actor)
         return f"Stage {address} is unblinded."
     with record.database.write() as session:
-        close_stage(session, address)
+        close_stage(session, address, actor=actor)
     return f"Stage {address} is closed."
 
 

@@ -16,8 +16,12 @@ def command(campaign: str, output: Path | None) -> None:
     It may be written at any time: what is not done yet is named with the command that is due, and what is blind stays
     blind. It reads stored predictions and never trains.
     """
+    from db import audit
+    from db.domain.audit import AuditAction
     from pipelines.report import write_report
 
     record = open_record()
     path = write_report(record, campaign, output or record.settings.reports_folder / f"{campaign}.html")
+    with record.database.write() as session:
+        audit.log(session, audit.SYSTEM, AuditAction.REPORTED, campaign)
     click.echo(f"The report of {campaign} is {path}.")

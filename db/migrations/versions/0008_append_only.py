@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0008"
-down_revision = "0004"
+down_revision = "0005"
 
 TABLE = "audit_entry"
 MESSAGE = "the audit log is append-only"

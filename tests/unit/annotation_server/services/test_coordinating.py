@@ -12,12 +12,12 @@ from annotation_server.services.coordinating import (
     stage_status,
     unblind_stage,
 )
-from db import jobs
+from db import audit, jobs
 from db.domain.campaign import RoundState, StageState
 from db.domain.errors import InputError, NotFoundError, StateError
 from db.domain.provenance import JobState
 from db.domain.verdict import VerdictKind
-from db.models import CaseRow, Comparison, FinalMask, Job
+from db.models import AuditEntry, CaseRow, Comparison, FinalMask, Job
 from db.repository.cases import find_stage
 
 
@@ -171,3 +171,20 @@ def test_readers_who_differ_keep_the_stage_open_so_that_one_can_revise(campaign)
     with pytest.raises(StateError, match="differ"):
         lock_stage(campaign.record, "pilot/I")
     assert status(campaign, "pilot/I").round_state is RoundState.READING
+
+
+def test_each_step_stands_in_the_log_by_who_took_it(campaign):
+    campaign.open("I").train("I").read("I")
+    record = campaign.record
+    lock_stage(record, "pilot/I", actor="c1")
+    unblind_stage(record, "pilot/I", actor="c2")
+    with record.database.write() as session:
+        close_stage(session, "pilot/I", actor="c3")
+    with record.database.read() as session:
+        entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
+        assert audit.verify(session) is None
+    assert [(entry.actor, entry.action, entry.subject) for entry in entries] == [
+        ("c1", "stage_locked", "pilot/I"),
+        ("c2", "stage_unblinded", "pilot/I"),
+        ("c3", "stage_closed", "pilot/I"),
+    ]
