@@ -71,7 +71,7 @@ def test_the_whole_way_from_a_case_to_its_verdict(record, reader):
     size = packed_length(comparison["grid_height_px"], comparison["grid_width_px"])
     assert len(bundle) == size * comparison["n_candidates"]
     answer = reader.decide(comparison["token"], body(slot=2, also_acceptable=[3, 0]))
-    assert answer.json == {"revision": 1}
+    assert answer.json == {"revision": 1, "feedback": None}
     again = reader.client.get(f"/api/comparisons/{comparison['token']}").json["comparison"]
     assert again["verdict"] == {"kind": "pick", "slot": 2, "also_acceptable": [0, 3], "reason": None, "drawing": None}
     history = reader.client.get("/api/stages/pilot/I/history").json
@@ -133,8 +133,11 @@ def test_a_verdict_needs_an_idempotency_key(reader, key):
 
 def test_the_same_submission_again_is_one_row(record, reader):
     token = reader.next()["token"]
-    assert [reader.decide(token, body()).json for _ in range(3)] == [{"revision": 1}] * 3
-    assert reader.decide(token, body(slot=1), {"Idempotency-Key": "another-key"}).json == {"revision": 2}
+    assert [reader.decide(token, body()).json for _ in range(3)] == [{"revision": 1, "feedback": None}] * 3
+    assert reader.decide(token, body(slot=1), {"Idempotency-Key": "another-key"}).json == {
+        "revision": 2,
+        "feedback": None,
+    }
     with record.database.read() as session:
         assert len(session.scalars(select(Verdict)).all()) == 2
 
