@@ -73,7 +73,14 @@ def test_the_whole_way_from_a_case_to_its_verdict(record, reader):
     answer = reader.decide(comparison["token"], body(slot=2, also_acceptable=[3, 0]))
     assert answer.json == {"revision": 1, "feedback": None}
     again = reader.client.get(f"/api/comparisons/{comparison['token']}").json["comparison"]
-    assert again["verdict"] == {"kind": "pick", "slot": 2, "also_acceptable": [0, 3], "reason": None, "drawing": None}
+    assert again["verdict"] == {
+        "kind": "pick",
+        "slot": 2,
+        "also_acceptable": [0, 3],
+        "reason": None,
+        "confidence": None,
+        "drawing": None,
+    }
     history = reader.client.get("/api/stages/pilot/I/history").json
     assert history == {"decided": [{"token": comparison["token"], "kind": "pick"}]}
     with record.database.read() as session:
