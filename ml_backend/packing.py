@@ -12,7 +12,7 @@ from sqlalchemy.orm import joinedload
 from db.domain.plan import Split
 from db.job_context import JobContext
 from db.models import CampaignCase, CaseRow, MaskRow
-from db.repository.finals import shown_mask
+from db.repository.pixels import shown_mask
 from ml_backend.data import PackedSet, fit_film, fit_mask
 
 

@@ -24,7 +24,7 @@ from db.domain.mask import Mask, canonical_grid_mask
 from db.domain.provenance import JobKind, JobState
 from db.models import CampaignCase, Checkpoint, FinalMask, Job, MaskRow, Prediction, Stage, TrainingExample
 from db.repository.cases import find_stage
-from db.repository.judgements import grid_mask
+from db.repository.pixels import grid_mask
 from db.repository.plans import final_masks
 
 Report = Callable[[int, int], None]

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
+from annotation_server.services.adjudicating import withdraw_settled
 from annotation_server.services.enrolling import draw_sentinels, enrol, take_cases
 from db import audit, jobs
 from db.domain.audit import AuditAction
@@ -22,10 +23,12 @@ from db.models import Campaign, CampaignCase, Comparison, Draft, Job, Round, Sta
 from db.record import Record
 from db.repository.cases import find_stage
 from db.repository.checks import require_right_masks
-from db.repository.finals import agreed_verdicts, settle_round
+from db.repository.finals import require_agreement, settle_round
+from db.repository.pixels import Likeness
 from db.repository.plans import drawings, round_plan
 from db.repository.roster import require_readers
 from db.repository.seating import end_drawing, name_cases, seat_drawers
+from db.repository.verdicts import weigh_verdicts
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def request_training(record: Record, address: str, *, leave_open: bool = False, 
         If the stage is not open, is being trained already, has films that are still to be drawn or comparisons
         without a verdict, or a design that its readers or right masks cannot meet.
     """
+    likeness = _compare_masks(record, address)
     with record.database.write() as session:
         stage = _require_open(_held_stage(session, address))
         round_ = stage.rounds[-1]
@@ -122,8 +126,8 @@ def request_training(record: Record, address: str, *, leave_open: bool = False, 
         require_readers(session, stage)
         require_right_masks(session, stage)
         if round_.state is RoundState.READING:
+            require_agreement(withdraw_settled(session, likeness, round_), stage)
             _refuse_open_comparisons(session, stage, verb="trained again")
-            agreed_verdicts(session, round_.id)
             round_.state = RoundState.DONE  # from here on no verdict of it changes
         round_id, again = round_.id, round_.state is RoundState.DONE
     if again:
@@ -150,10 +154,11 @@ def lock_stage(record: Record, address: str, *, leave_open: bool = False, actor:
     StateError
         If the stage is not open, is still being trained, or has comparisons without a verdict.
     """
+    likeness = _compare_masks(record, address)
     with record.database.write() as session:
         stage = _held_stage(session, address)
         if stage.state is not StageState.LOCKED:
-            _lock(session, stage, leave_open=leave_open)
+            _lock(session, stage, likeness, leave_open=leave_open)
             audit.log(session, actor, AuditAction.STAGE_LOCKED, address, leave_open=leave_open)
         round_id = stage.rounds[-1].id
     return settle_round(record, round_id)
@@ -213,7 +218,17 @@ def stage_status(session: Session, stage: Stage) -> StageStatus:
     )
 
 
-def _lock(session: Session, stage: Stage, *, leave_open: bool) -> None:
+def _compare_masks(record: Record, address: str) -> Likeness:
+    """Compare the masks that readers of one case chose before any lock is taken: it takes long, and is remembered."""
+    likeness = Likeness(record.store)
+    with record.database.read() as session:
+        stage = find_stage(session, address)
+        for round_ in stage.rounds[-1:]:
+            weigh_verdicts(session, likeness, round_.id)
+    return likeness
+
+
+def _lock(session: Session, stage: Stage, likeness: Likeness, *, leave_open: bool) -> None:
     advance(stage.state, StageState.LOCKED, stage=stage.address)
     round_ = stage.rounds[-1]
     if round_.state not in {RoundState.READING, RoundState.DONE}:
@@ -224,8 +239,8 @@ def _lock(session: Session, stage: Stage, *, leave_open: bool) -> None:
             session.execute(delete(Draft).where(Draft.comparison_id == comparison.id))
             session.delete(comparison)
         session.flush()
+    require_agreement(withdraw_settled(session, likeness, round_), stage)
     _refuse_open_comparisons(session, stage, verb="locked")
-    agreed_verdicts(session, round_.id)
     stage.state, stage.locked_at, round_.state = StageState.LOCKED, now(), RoundState.DONE
 
 

@@ -24,6 +24,7 @@ from db.domain.verdict import SLOTTED, Decision, UnreadableReason, VerdictKind
 from db.models import Account, CampaignCase, Candidate, Comparison, Draft, MaskRow, Round, Stage, Verdict, now
 from db.record import Record
 from db.repository.checks import is_right, seat_for_checks
+from db.repository.roster import refuse_who_left
 
 MAX_KEY_CHARACTERS = 128
 
@@ -296,6 +297,7 @@ def _require_open(session: Session, seat: Comparison, *, lock: bool = False) -> 
         # Locking a stage and training it again both change the round's row; sharing a second row would invite deadlock.
         session.get_one(Round, seat.round_id, with_for_update={"read": True}, populate_existing=True)
     _refuse_unless(seat.round, RoundState.DRAWING if seat.kind.is_drawn else RoundState.READING)
+    refuse_who_left(session, seat.round.stage, seat.account_id)
     if session.scalar(_set_aside(seat.round).where(CampaignCase.case_id == seat.case_id)) is not None:
         msg = "This film was taken away from the study."
         raise StateError(msg, hint="Go on with the next case.")

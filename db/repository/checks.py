@@ -20,7 +20,7 @@ from db.domain.study import SeatKind, first_position, keyed_integer, seat_number
 from db.models import Account, CampaignCase, Candidate, Comparison, FinalMask, MaskRow, PhantomTruth, Round, Stage
 from db.record import Record
 from db.repository.plans import drawings
-from db.repository.roster import present_readers
+from db.repository.roster import is_assigned, present_readers
 
 CHECKED = (SeatKind.PRACTICE, SeatKind.CHECK)
 
@@ -60,7 +60,7 @@ def require_right_masks(session: Session, stage: Stage) -> None:
     study = stage.definition.study
     if needed := study.n_practice_cases + study.n_check_cases:
         right = _find_right(session, stage)
-        readers = [account.id for account in present_readers(session, stage.id)] or [0]
+        readers = _measured_readers(session, stage)
         _require_enough(stage, needed, min(sum(one.drawer != reader for one in right) for reader in readers))
 
 
@@ -77,7 +77,7 @@ def make_flawed(record: Record, round_id: int, rng: np.random.Generator) -> list
         study = stage.definition.study
         n_of_kind = {SeatKind.PRACTICE: study.n_practice_cases, SeatKind.CHECK: study.n_check_cases}
         right = _find_right(session, stage) if any(n_of_kind.values()) else []
-        readers = [account.id for account in present_readers(session, stage.id)] or [0]
+        readers = _measured_readers(session, stage)
     order = iter([right[i] for i in rng.permutation(len(right))])
     made: list[FlawedSet] = []
     for kind in CHECKED:
@@ -185,6 +185,12 @@ def _find_right(session: Session, stage: Stage) -> Sequence[RightMask]:
     for truth in session.scalars(truths):
         found[truth.case_id] = RightMask(truth.case_id, truth.infection_digest, None, simulated=True)
     return [found[case_id] for case_id in sorted(found)]
+
+
+def _measured_readers(session: Session, stage: Stage) -> list[int]:
+    """Those for whom there must be enough: the named readers; of a stage open to all, one who drew nothing."""
+    named = present_readers(session, stage.id) if is_assigned(session, stage.id) else []
+    return [account.id for account in named] or [0]
 
 
 def _require_enough(stage: Stage, needed: int, n_found: int) -> None:

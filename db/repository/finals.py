@@ -1,6 +1,5 @@
 """Final masks: what the readers' verdicts of a round come to."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -9,12 +8,13 @@ from sqlalchemy.orm import Session
 from db.artifacts import Store
 from db.domain.campaign import Arm
 from db.domain.errors import StateError
-from db.domain.mask import Mask, canonical_mask
-from db.domain.provenance import MaskOrigin
 from db.domain.verdict import VerdictKind
-from db.models import CampaignCase, Comparison, FinalMask, MaskRow, Round, Verdict
+from db.models import CampaignCase, FinalMask, Round, Stage, Verdict
 from db.record import Record
 from db.repository.lineage import certify
+from db.repository.pixels import Likeness, shown_mask
+from db.repository.seating import name_cases
+from db.repository.verdicts import Outcome, weigh_verdicts
 
 
 @dataclass(frozen=True)
@@ -23,33 +23,6 @@ class _Settled:
     verdict_id: int
     mask_id: int
     digest: str
-
-
-def current_verdicts(session: Session, round_id: int) -> dict[int, list[Verdict]]:
-    """The verdicts that count: case id -> the last revision of each seat that was decided."""
-    query = select(Comparison).where(Comparison.round_id == round_id).order_by(Comparison.case_id, Comparison.seat)
-    found: dict[int, list[Verdict]] = defaultdict(list)
-    for comparison in session.scalars(query):
-        if comparison.verdicts:
-            found[comparison.case_id].append(comparison.verdicts[-1])
-    return found
-
-
-def agreed_verdicts(session: Session, round_id: int) -> dict[int, Verdict]:
-    """The verdict of each decided case: case id -> what all its readers chose.
-
-    Raises
-    ------
-    StateError
-        If two readers of one case differ: that needs adjudication.
-    """
-    agreed = {}
-    for case_id, verdicts in current_verdicts(session, round_id).items():
-        if len({verdict.mask_id for verdict in verdicts}) > 1:
-            msg = f"The readers of case {verdicts[0].comparison.case.key} differ."
-            raise StateError(msg, hint="Let one of them revise the verdict; adjudication settles the rest.")
-        agreed[case_id] = verdicts[0]
-    return agreed
 
 
 def settle_round(record: Record, round_id: int) -> int:
@@ -62,13 +35,13 @@ def settle_round(record: Record, round_id: int) -> int:
     Raises
     ------
     StateError
-        If two readers of one case differ: that needs adjudication.
+        If the readers of a case differ and nobody adjudicated it.
     InvariantError
         If a mask descends from a network that saw its component.
     """
     with record.database.read() as session:
         round_ = session.get_one(Round, round_id)
-        pending = _pending(session, round_)
+        pending = _pending(session, record.store, round_)
         certify(session, [verdict.mask_id for verdict in pending if verdict.mask_id is not None])
         settled = [_settle(record.store, verdict) for verdict in pending]
         campaign_id = round_.stage.campaign_id
@@ -84,35 +57,30 @@ def settle_round(record: Record, round_id: int) -> int:
     return len(finals)
 
 
-def shown_mask(store: Store, mask: MaskRow) -> Mask:
-    """The mask at the film's size, bool [height, width], as it counts when accepted.
-
-    A network's map and a stage I drawing pass through the canonical mask; what a reader edited or drew in answer to a
-    comparison stays as it is.
-    """
-    height, width = mask.case.height_px, mask.case.width_px
-    if mask.map_digest is not None:
-        return canonical_mask(store.get_map(mask.map_digest), height, width)
-    if mask.digest is None:
-        msg = f"Mask {mask.id} has neither a file nor a map."
-        raise StateError(msg, hint="Run `overread doctor`.")
-    native = store.get_mask(mask.digest)
-    return canonical_mask(native, height, width) if mask.origin is MaskOrigin.DRAWING else native
-
-
 def _settled_cases(session: Session, round_id: int) -> set[int]:
     return set(session.scalars(select(FinalMask.case_id).where(FinalMask.round_id == round_id)))
 
 
-def _pending(session: Session, round_: Round) -> list[Verdict]:
+def require_agreement(outcome: Outcome, stage: Stage) -> None:
+    """Raise StateError while readers differ whom nobody adjudicated; the cases are named."""
+    if outcome.disputed:
+        seats = [verdicts[0].comparison for verdicts in outcome.disputed.values()]
+        msg = f"The readers of {len(seats)} cases of stage {stage.address} differ ({name_cases(seats)})."
+        raise StateError(
+            msg, hint=f"They wait for adjudication: `overread stage adjudicate {stage.address}`; or let readers revise."
+        )
+
+
+def _pending(session: Session, store: Store, round_: Round) -> list[Verdict]:
     taken_away = select(CampaignCase.case_id).where(
         CampaignCase.campaign_id == round_.stage.campaign_id, CampaignCase.arm == Arm.SET_ASIDE
     )
     passed_over = _settled_cases(session, round_.id) | set(session.scalars(taken_away))
-    agreed = agreed_verdicts(session, round_.id)
+    outcome = weigh_verdicts(session, Likeness(store), round_.id)
+    require_agreement(outcome, round_.stage)
     return [
         verdict
-        for case_id, verdict in agreed.items()
+        for case_id, verdict in outcome.agreed.items()
         if case_id not in passed_over and verdict.kind is not VerdictKind.UNREADABLE
     ]
 

@@ -7,9 +7,9 @@ from db.artifacts import Store
 from db.domain.agreement import MANUAL, Judgement, find_equal_slots
 from db.domain.campaign import StageState
 from db.domain.errors import StateError
-from db.domain.mask import Mask, canonical_grid_mask
-from db.models import Candidate, MaskRow, Round, Stage, Verdict
-from db.repository.finals import current_verdicts
+from db.models import Candidate, Round, Stage, Verdict
+from db.repository.pixels import grid_mask
+from db.repository.verdicts import current_verdicts
 
 UNBLINDED = frozenset({StageState.UNBLINDED, StageState.CLOSED})
 
@@ -50,9 +50,3 @@ def _judgement(session: Session, store: Store, verdict: Verdict) -> Judgement:
         slot=verdict.slot,
         equal_slots=equal,
     )
-
-
-def grid_mask(store: Store, mask: MaskRow) -> Mask:
-    """A candidate as readers saw it: bool [grid height, grid width]."""
-    pixels = store.get_map(mask.map_digest) if mask.map_digest else store.get_mask(mask.digest or "")
-    return canonical_grid_mask(pixels, mask.case.height_px, mask.case.width_px)

@@ -45,10 +45,16 @@ def place_of(session: Session, stage: Stage, account_id: int) -> StageReader | N
     if place is None:
         msg = f"Stage {stage.address} was assigned to other readers."
         raise NotAllowedError(msg, hint="Ask the coordinator to assign you.")
-    if place.left_at is not None:
+    refuse_who_left(session, stage, account_id)
+    return place
+
+
+def refuse_who_left(session: Session, stage: Stage, account_id: int | None) -> None:
+    """Raise NotAllowedError if the reader has left the stage."""
+    place = session.get(StageReader, (stage.id, account_id))
+    if place is not None and place.left_at is not None:
         msg = f"You have left stage {stage.address}."
         raise NotAllowedError(msg, hint="What you decided is kept. Ask the coordinator if this is a mistake.")
-    return place
 
 
 def left_out(session: Session, stage_id: int) -> set[int]:

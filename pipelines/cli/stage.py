@@ -64,13 +64,14 @@ def open_(address: str, cases: int | None) -> None:
 @command.command(epilog="Example:\n\n    overread stage train pilot/I --wait")
 @_ADDRESS
 @click.option("--wait", is_flag=True, help="Stay until it is done; train here where no worker runs.")
-def train(address: str, wait: bool) -> None:  # noqa: FBT001 - click passes flags so
+@click.option("--leave-open", is_flag=True, help="Leave films that nobody drew undrawn; they are not proposed for.")
+def train(address: str, wait: bool, leave_open: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Enqueue the training of a stage's round; a worker does it."""
     from annotation_server.services.coordinating import request_training
     from pipelines.cli.worker import finish
 
     record = open_record()
-    job_id = request_training(record, address)
+    job_id = request_training(record, address, leave_open=leave_open)
     _say_what_is_random(record, address)
     if wait:
         finish(record, job_id)
@@ -88,6 +89,34 @@ def lock(address: str, leave_open: bool) -> None:  # noqa: FBT001 - click passes
 
     n_made = lock_stage(open_record(), address, leave_open=leave_open)
     click.echo(f"Stage {address} is locked; {n_made} final masks were made.")
+
+
+@command.command(epilog="Example:\n\n    overread stage adjudicate pilot/I --reader r4")
+@_ADDRESS
+@click.option("--reader", metavar="CODE", help="Who settles them; else any reader who has not read the case.")
+@click.option("--case", "cases", multiple=True, metavar="KEY", help="This case, and others named; else all that wait.")
+@click.option("--list", "only_list", is_flag=True, help="Show the queue and change nothing.")
+def adjudicate(address: str, reader: str | None, cases: tuple[str, ...], only_list: bool) -> None:  # noqa: FBT001
+    """Give cases whose readers differ to a further reader, who sees neither votes nor names."""
+    from annotation_server.services.adjudicating import adjudication_queue, request_adjudication
+    from db.accounts import find_account
+    from db.repository.cases import find_stage
+    from db.repository.pixels import Likeness
+
+    record = open_record()
+    likeness = Likeness(record.store)
+    with record.database.read() as session:
+        queue = adjudication_queue(session, likeness, find_stage(session, address))
+    for one in queue:
+        where = f"with {one.adjudicator}" if one.adjudicator else "seat is free" if one.is_seated else "no seat yet"
+        click.echo(f"{one.case}: {one.n_verdicts} verdicts, {one.n_open} still to come, {where}")
+    if only_list:
+        return
+    with record.database.write() as session:
+        stage = find_stage(session, address)
+        adjudicator = find_account(session, reader) if reader else None
+        n_made = request_adjudication(session, likeness, stage, adjudicator=adjudicator, cases=cases)
+    click.echo(f"Stage {address}: {n_made} seats for adjudication were made.")
 
 
 @command.command(epilog="Example:\n\n    overread stage unblind pilot/I")

@@ -25,9 +25,11 @@ from db.domain.agreement import (
     measure_preference,
 )
 from db.domain.mask import THRESHOLD, Mask, dice, grid_shape, resample
+from db.domain.study import SeatKind
 from db.models import Campaign, Candidate, CaseRow, Comparison, FinalMask, MaskRow, PhantomTruth, Round, Verdict
-from db.repository.finals import current_verdicts
-from db.repository.judgements import UNBLINDED, grid_mask, judge_round
+from db.repository.judgements import UNBLINDED, judge_round
+from db.repository.pixels import grid_mask
+from db.repository.verdicts import current_verdicts
 from pipelines.report.estimates import Estimate
 
 HIDDEN = "hidden"
@@ -172,7 +174,10 @@ def _read(session: Session, store: Store, round_: Round, truths: Mapping[int, st
     judgements = judge_round(session, store, round_.id) if is_unblinded else [_blind(verdict) for verdict in verdicts]
     machine_chosen = {j.case for j in judgements if j.slot is not None and j.origins[j.slot] not in {MANUAL, HIDDEN}}
     candidates: dict[int, list[MaskRow]] = defaultdict(list)
-    query = select(Candidate).where(Candidate.round_id == round_.id).order_by(Candidate.case_id)
+    query = select(Candidate).where(
+        Candidate.round_id == round_.id, Candidate.position < round_.stage.definition.n_candidates
+    )
+    query = query.order_by(Candidate.case_id)
     for candidate in session.scalars(query) if is_unblinded else ():
         candidates[candidate.case_id].append(candidate.mask)
     finals = session.scalars(select(FinalMask).where(FinalMask.round_id == round_.id).order_by(FinalMask.case_id))
@@ -190,7 +195,10 @@ def _read(session: Session, store: Store, round_: Round, truths: Mapping[int, st
             )
             for final in finals
         ),
-        n_comparisons=session.scalar(select(func.count(Comparison.id)).where(Comparison.round_id == round_.id)) or 0,
+        n_comparisons=session.scalar(
+            select(func.count()).where(Comparison.round_id == round_.id, Comparison.kind == SeatKind.READING)
+        )
+        or 0,
     )
 
 

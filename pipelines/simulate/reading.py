@@ -137,23 +137,27 @@ def read_stage(
     *,
     n_left: int = 0,
 ) -> int:
-    """Judge the comparisons of a stage's present round until `n_left` are left; how many were judged."""
+    """Judge or draw what a stage's present round has to be judged or drawn, until `n_left` are left; how many."""
     with record.database.read() as session:
         stage_id = find_stage(session, address).id
-    n_judged = 0
-    while _n_open(record, stage_id) > n_left:
-        reader = readers[n_judged % len(readers)]
+    n_judged, n_idle = 0, 0
+    while _n_open(record, stage_id) > n_left and n_idle < len(readers):
+        reader = readers[(n_judged + n_idle) % len(readers)]
         view = room.next_comparison(reader.account_id, stage_id)
         if view is None:
-            break
+            n_idle += 1  # what is left may be for others
+            continue
         _judge(record, room, reader, view)
-        n_judged += 1
+        n_judged, n_idle = n_judged + 1, 0
     return n_judged
 
 
 def _judge(record: Record, room: ReadingRoom, reader: SimulatedReader, view: View) -> None:
     case, reference = _reference(record, view.token)
     rng = reader.rng(case.key)
+    if not view.n_candidates:
+        _draw(room, reader, view, case, reference)
+        return
     grid = grid_shape(case.height_px, case.width_px)
     size = packed_length(*grid)
     bundle = room.bundle(reader.account_id, view.token)
@@ -167,6 +171,16 @@ def _judge(record: Record, room: ReadingRoom, reader: SimulatedReader, view: Vie
         truth = _at_film_size(shown, case) if reference is None else reference
         drawing = pack(draw(rng, truth, replace(reader.traits, care=REDRAW_CARE)))
     decision = Decision(choice.kind, slot=choice.index)
+    room.decide(reader.account_id, view.token, decision, idempotency_key=f"simulated-{view.token}", drawing=drawing)
+
+
+def _draw(room: ReadingRoom, reader: SimulatedReader, view: View, case: CaseRow, reference: Mask | None) -> None:
+    if reference is None:
+        msg = f"Case {case.key} is a real film; a simulated reader can draw on phantoms only."
+        raise InputError(msg, hint="Let a person draw it.")
+    drawn = draw(reader.rng(case.key), reference, reader.traits)
+    decision = Decision(VerdictKind.DRAWN if drawn.any() else VerdictKind.NO_INFECTION)
+    drawing = pack(drawn) if drawn.any() else None
     room.decide(reader.account_id, view.token, decision, idempotency_key=f"simulated-{view.token}", drawing=drawing)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from annotation_server.services.enrolling import enrol, take_cases
+from annotation_server.services.enrolling import draw_sentinels, enrol, take_cases
 from db.artifacts import Store
 from db.domain.campaign import CampaignDefinition, RoundState, StageDefinition, StageState
 from db.domain.case import CaseClass, View
@@ -31,7 +31,9 @@ from db.models import (
     now,
 )
 from db.record import Record
+from db.repository.checks import make_flawed, offer_flawed
 from db.repository.plans import drawings, round_plan
+from db.repository.seating import seat_drawers, seat_readers
 from db.session import Database
 from db.settings import Settings
 
@@ -62,15 +64,16 @@ class CampaignBuilder:
 
     record: Record
     n_drawn: int = 11
+    stages: tuple[StageDefinition, ...] = STAGES
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     def create(self) -> "CampaignBuilder":
         """Films, a reader, and the first `n_drawn` films with drawings."""
-        definition = CampaignDefinition(STAGES, n_folds=3)
+        definition = CampaignDefinition(self.stages, n_folds=3)
         with self.record.database.write() as session:
             reader = Account(code="r1", role=Role.READER, fs_uniquifier="r1")
             campaign = Campaign(name="pilot", definition_json=definition.to_json())
-            campaign.stages = [Stage(name=stage.name, position=i) for i, stage in enumerate(STAGES)]
+            campaign.stages = [Stage(name=stage.name, position=i) for i, stage in enumerate(self.stages)]
             session.add_all([reader, campaign])
             for i in range(40):
                 session.add(self.case(i))
@@ -108,12 +111,18 @@ class CampaignBuilder:
             stage = self.stage(session, name)
             enrol(session, stage.campaign)
             take_cases(session, stage, n_cases)
+            draw_sentinels(session, stage)
             stage.state = StageState.OPEN
             stage.rounds.append(Round(number=1))
+            session.flush()
+            seat_drawers(session, stage.rounds[0])
         return self
 
     def train(self, name: str) -> "CampaignBuilder":
         """Pretend that the last round's networks were trained and asked: random maps, then candidates and seats."""
+        with self.record.database.read() as session:
+            round_id = self.stage(session, name).rounds[-1].id
+        flawed = make_flawed(self.record, round_id, self.rng)
         with self.record.database.write() as session:
             stage = self.stage(session, name)
             round_ = stage.rounds[-1]
@@ -146,12 +155,16 @@ class CampaignBuilder:
                 for key, mask_id in drawings(session, stage.campaign_id).items():
                     if key in masks:
                         masks[key].append(mask_id)
+            drawing_of = {}
             for key, proposed in masks.items():
                 session.add_all(
                     Candidate(round_id=round_.id, case_id=ids[key], position=i, mask_id=id_)
                     for i, id_ in enumerate(proposed)
                 )
-                session.add(Comparison(round_id=round_.id, case_id=ids[key]))
+                if stage.definition.with_drawing:
+                    drawing_of[ids[key]] = len(proposed) - 1, range(len(proposed) - 1)
+            seat_readers(session, round_, drawing_of, [ids[key] for key in masks])
+            offer_flawed(session, round_, flawed, self.rng)
             round_.state = RoundState.READING
         return self
 
@@ -205,6 +218,12 @@ class CampaignBuilder:
 
 
 @pytest.fixture
-def campaign(record):
+def campaign_builder(record):
+    """A campaign builder that has created nothing yet."""
+    return CampaignBuilder(record)
+
+
+@pytest.fixture
+def campaign(campaign_builder):
     """A campaign builder that has created its films and drawings."""
-    return CampaignBuilder(record).create()
+    return campaign_builder.create()

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from db.domain.plan import Example, Split
 from db.job_context import JobContext
 from db.models import CaseRow, Job, MaskRow
-from db.repository.finals import shown_mask
+from db.repository.pixels import shown_mask
 from ml_backend.data import PackedSet, fit_film, fit_mask
 from ml_backend.packing import agreeing, pack
 

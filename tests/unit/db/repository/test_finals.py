@@ -92,7 +92,7 @@ def test_readers_who_differ_need_adjudication_and_nothing_is_written(read):
         session.add(second)
         other = session.scalars(select(Candidate).where(Candidate.case_id != first.case_id).limit(1)).one()
         read.decide(session, second, VerdictKind.PICK, other.mask_id)
-    with pytest.raises(StateError, match=r"readers of case c\d\d differ"):
+    with pytest.raises(StateError, match=r"readers of 1 cases of stage pilot/I differ \(c\d\d\)"):
         settle_round(read.record, 1)
     with read.record.database.read() as session:
         assert session.scalar(select(func.count()).select_from(FinalMask)) == 0
