@@ -5,6 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from flask import url_for
+
 from db.domain.errors import ExternalError
 
 STATIC = Path(__file__).parent / "static"
@@ -13,12 +15,12 @@ _MANIFEST = STATIC / "dist" / ".vite" / "manifest.json"
 
 def script_url(entry: str) -> str:
     """The address of the entry `site` or `reading`."""
-    return f"/static/dist/{_entry(entry)['file']}"
+    return url_for("static", filename=f"dist/{_entry(entry)['file']}")
 
 
 def style_urls(entry: str) -> list[str]:
     """The addresses of its styles."""
-    return [f"/static/dist/{name}" for name in _entry(entry).get("css", [])]
+    return [url_for("static", filename=f"dist/{name}") for name in _entry(entry).get("css", [])]
 
 
 def _entry(name: str) -> dict[str, Any]:

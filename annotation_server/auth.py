@@ -1,4 +1,4 @@
-"""Who is signed in, and what each role may do. A view without a stated audience is closed to everybody."""
+"""Who makes a request, and what each role may do. A view without a stated audience is closed to everybody."""
 
 import re
 from collections.abc import Callable
@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar, cast
 
-from flask import Blueprint, Flask, Response, current_app, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request, session, url_for
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from flask_login import LoginManager, UserMixin, current_user
 from flask_wtf import CSRFProtect
-from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
-from annotation_server import current
+from annotation_server import current, sessions
 from annotation_server.errors import error_response
-from db.accounts import authenticate
+from db import audit
+from db.accounts import authenticate, known_code
+from db.domain.audit import AuditAction
 from db.domain.provenance import Role
 from db.models import Account
 from db.record import Record
+from db.tokens import token_account
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -37,30 +39,29 @@ LOGINS_FROM_AN_ADDRESS = "60 per minute"
 LOCAL_PATH = re.compile(r"/(?![/\\])[^\s\\]*")
 """Where a login may lead: never to another host."""
 
+LOCAL_ADDRESSES = frozenset({"127.0.0.1", "::1"})
+
 blueprint = Blueprint("auth", __name__)
 limiter = Limiter(get_remote_address, storage_uri="memory://")
+csrf = CSRFProtect()
 
 
 @dataclass(frozen=True)
 class User(UserMixin):  # type: ignore[misc]  # Flask-Login is published without types
-    """The account behind a session."""
+    """The account behind a request."""
 
     account_id: int
     code: str
     role: Role
     simulated: bool
-    session_id: str
-
-    def get_id(self) -> str:
-        """What the session holds; a new password gives the account a new one."""
-        return self.session_id
 
 
-def allow(audience: frozenset[str]) -> Callable[[View], View]:
-    """Open a view to the roles of an audience."""
+def allow(audience: frozenset[str], *, or_local: bool = False) -> Callable[[View], View]:
+    """Open a view to the roles of an audience; with `or_local` to this machine too, where the settings say so."""
 
     def mark(view: View) -> View:
         vars(view)["audience"] = audience
+        vars(view)["or_local"] = or_local
         return view
 
     return mark
@@ -69,23 +70,25 @@ def allow(audience: frozenset[str]) -> Callable[[View], View]:
 def register_auth(app: Flask, record: Record) -> None:
     """Sign-in, cross-site protection, rate limits, and the check of every request's role."""
     manager = LoginManager(app, add_context_processor=False)
+    manager.session_protection = None  # it would bind a session to the browser's version
     app.jinja_env.globals["current_user"] = current_user  # looked up only where a page shows it: an error's does not
 
     def load(session_id: str) -> User | None:
         with record.database.read() as rows:
-            account = rows.scalar(select(Account).where(Account.fs_uniquifier == session_id, Account.active))
-            return None if account is None else _user(account)
+            return _user(sessions.find_account(rows, session_id))
 
     manager.user_loader(load)
-    CSRFProtect(app)
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False  # `_protect` does it
+    csrf.init_app(app)
     limiter.init_app(app)
+    app.before_request(_protect)
     app.before_request(_admit)
     app.register_blueprint(blueprint)
 
 
 def signed_in() -> User:
     """The account that makes the request; only for views that are not open to everybody."""
-    return cast("User", current_user._get_current_object())  # noqa: SLF001 - Flask-Login's proxy has no other way
+    return cast("User", _visitor())
 
 
 @blueprint.get("/login")
@@ -100,15 +103,18 @@ def login() -> str:
 @limiter.limit(LOGINS_FROM_AN_ADDRESS)
 @limiter.limit(LOGINS_OF_A_NAME, key_func=lambda: request.form.get("identity", "").lower())
 def submit_login() -> AnyResponse | tuple[str, int]:
-    """Sign in, under a new session."""
+    """Sign in, under a new session. Both outcomes are logged, an unknown name as such: it may be a password."""
     identity, password, target = (request.form.get(name, "") for name in ("identity", "password", "next"))
     with current.record().database.read() as rows:
         account = authenticate(rows, identity, password)
+        code = account.code if account else known_code(rows, identity)
+    with current.record().database.write() as rows:
+        action = AuditAction.SIGNED_IN if account else AuditAction.SIGN_IN_FAILED
+        audit.log(rows, account.code if account else audit.SYSTEM, action, code or "unknown")
     if account is None:
         page = render_template("login.html", identity=identity, failed=True, target=target)
         return page, HTTPStatus.FORBIDDEN
-    session.clear()
-    login_user(_user(account))
+    sessions.open_session(session, account.fs_uniquifier)
     return redirect(target if LOCAL_PATH.fullmatch(target) else url_for("reader.home"))
 
 
@@ -116,34 +122,75 @@ def submit_login() -> AnyResponse | tuple[str, int]:
 @allow(SIGNED_IN)
 def logout() -> AnyResponse:
     """End the session."""
-    logout_user()
-    session.clear()
+    code = signed_in().code
+    with current.record().database.write() as rows:
+        sessions.end_session(rows)
+        audit.log(rows, code, AuditAction.SIGNED_OUT, code)
     return redirect(url_for("auth.login"))
 
 
-def _user(account: Account) -> User:
-    return User(account.id, account.code, account.role, account.simulated, account.fs_uniquifier)
+def _user(account: Account | None) -> User | None:
+    return None if account is None else User(account.id, account.code, account.role, account.simulated)
+
+
+def _visitor() -> User | None:
+    """Who makes the request: a program by its token, else a browser by its session. Never one for the other."""
+    if "program" in g:
+        program: User | None = g.program
+        return program
+    return current_user._get_current_object() if current_user.is_authenticated else None  # noqa: SLF001 - Flask-Login's proxy has no other way
+
+
+def _bearer_secret() -> str | None:
+    """The token that a program sent, where tokens are taken at all."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    takes_tokens = request.path.startswith("/api/") or request.path == "/metrics"
+    return secret.strip() if takes_tokens and scheme.lower() == "bearer" else None
+
+
+def _protect() -> None:
+    """Refuse changes that another site made a browser ask for. A program's token is never sent by a browser itself."""
+    if request.endpoint is not None and _bearer_secret() is None:
+        csrf.protect()
 
 
 def _admit() -> AnyResponse | Response | None:
     """Let the request pass to its view, or say why not."""
     if request.endpoint is None:
         return None  # there is no such page, which everybody may know
-    audience = vars(current_app.view_functions[request.endpoint]).get("audience", NOBODY)
-    if audience == EVERYBODY:
+    stated = vars(current_app.view_functions[request.endpoint])
+    audience = stated.get("audience", NOBODY)
+    if audience == EVERYBODY or (stated.get("or_local") and _is_local()):
         return None
-    if not current_user.is_authenticated:
-        if request.path.startswith(("/api/", "/media/")):
-            return error_response(HTTPStatus.UNAUTHORIZED, "signed_out", "You are signed out.", "Sign in again.")
+    if (secret := _bearer_secret()) is not None:
+        g.program = _program(secret)
+    visitor = _visitor()
+    if visitor is None:
         return _to_login()
-    if signed_in().role not in audience:
+    if visitor.role not in audience:
         return error_response(HTTPStatus.FORBIDDEN, "not_allowed", "Your role may not do this.")
+    if "program" not in g:
+        sessions.touch()
     return None
 
 
+def _program(secret: str) -> User | None:
+    with current.record().database.read() as rows:
+        user = _user(token_account(rows, secret))
+    return user if user is not None and user.role in STAFF else None
+
+
+def _is_local() -> bool:
+    return current.record().settings.local_metrics and request.remote_addr in LOCAL_ADDRESSES
+
+
 def _to_login() -> AnyResponse:
-    """To the login page, and back from there."""
-    login = url_for("auth.login", next=request.path if request.path != "/" else None)
+    """To the login page, and back from there; programs and scripts are told so instead."""
+    if request.path.startswith(("/api/", "/media/")) or "program" in g:
+        message = "This token is not known, or not any more." if "program" in g else "You are signed out."
+        return error_response(HTTPStatus.UNAUTHORIZED, "signed_out", message, "Sign in again, or make a new token.")
+    page = request.script_root + request.path
+    login = url_for("auth.login", next=page if request.path != "/" else None)
     if "HX-Request" in request.headers:  # htmx would put the login page into the part that it refreshes
         return Response(status=HTTPStatus.NO_CONTENT, headers={"HX-Redirect": login})
     return redirect(login)

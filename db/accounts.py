@@ -1,4 +1,7 @@
-"""Accounts: how they are made, found and checked. Passwords are kept as argon2id hashes only."""
+"""Accounts: how they are made, found and checked. Passwords are kept as argon2id hashes only.
+
+What changes an account stands in the audit log, by the `actor` who did it.
+"""
 
 import secrets
 from functools import cache
@@ -8,13 +11,12 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from db import audit
+from db.domain.audit import AuditAction
 from db.domain.errors import InputError, NotFoundError
+from db.domain.password import MAX_LENGTH, check_password
 from db.domain.provenance import Role
 from db.models import Account
-
-MIN_PASSWORD_LENGTH = 12
-MAX_PASSWORD_LENGTH = 256
-"""Longer ones would only cost time to hash."""
 
 _HASHER = PasswordHasher()
 
@@ -27,13 +29,14 @@ def add_account(  # noqa: PLR0913 - one argument for each column that a person f
     email: str | None = None,
     password: str | None = None,
     simulated: bool = False,
+    actor: str = audit.SYSTEM,
 ) -> Account:
     """A new account. Without a password nobody can sign in with it.
 
     Raises
     ------
     InputError
-        If the code or the address is taken, or the password too short or too long.
+        If the code or the address is taken, or the password is refused (`check_password`).
     """
     if not code or not code.isprintable() or code != code.strip():
         msg = f"An account cannot have the code {code!r}."
@@ -47,12 +50,12 @@ def add_account(  # noqa: PLR0913 - one argument for each column that a person f
         code=code,
         role=role,
         email=email,
-        password=None if password is None else hash_password(password),
-        fs_uniquifier=secrets.token_hex(16),
+        password=None if password is None else hash_password(password, code, email or ""),
+        fs_uniquifier=_fresh(),
         simulated=simulated,
     )
     session.add(account)
-    session.flush()
+    audit.log(session, actor, AuditAction.ACCOUNT_ADDED, code, role=role)
     return account
 
 
@@ -71,16 +74,36 @@ def find_account(session: Session, code: str) -> Account:
     return account
 
 
-def set_password(account: Account, password: str) -> None:
-    """Give the account another password and end its sessions."""
-    account.password = hash_password(password)
-    account.fs_uniquifier = secrets.token_hex(16)
+def set_password(session: Session, account: Account, password: str, *, actor: str = audit.SYSTEM) -> None:
+    """Give the account another password and end its sessions.
+
+    Raises
+    ------
+    InputError
+        If the password is refused (`check_password`).
+    """
+    account.password = hash_password(password, account.code, account.email or "")
+    account.fs_uniquifier = _fresh()
+    audit.log(session, actor, AuditAction.PASSWORD_CHANGED, account.code)
 
 
-def deactivate(account: Account) -> None:
+def end_sessions(session: Session, account: Account, *, actor: str = audit.SYSTEM) -> None:
+    """Sign the account out everywhere."""
+    account.fs_uniquifier = _fresh()
+    audit.log(session, actor, AuditAction.SESSIONS_ENDED, account.code)
+
+
+def deactivate(session: Session, account: Account, *, actor: str = audit.SYSTEM) -> None:
     """Shut the account out and end its sessions; its verdicts stay."""
     account.active = False
-    account.fs_uniquifier = secrets.token_hex(16)
+    account.fs_uniquifier = _fresh()
+    audit.log(session, actor, AuditAction.ACCOUNT_DEACTIVATED, account.code)
+
+
+def reactivate(session: Session, account: Account, *, actor: str = audit.SYSTEM) -> None:
+    """Let the account in again, with the password that it had."""
+    account.active = True
+    audit.log(session, actor, AuditAction.ACCOUNT_REACTIVATED, account.code)
 
 
 def authenticate(session: Session, identity: str, password: str) -> Account | None:
@@ -96,26 +119,35 @@ def authenticate(session: Session, identity: str, password: str) -> Account | No
     return account if is_known and is_right else None
 
 
-def hash_password(password: str) -> str:
+def known_code(session: Session, identity: str) -> str | None:
+    """The code of the account that this code or address names, or None."""
+    query = select(Account.code).where(or_(Account.code == identity, Account.email == identity.lower()))
+    return session.scalar(query.order_by(Account.code != identity).limit(1))
+
+
+def hash_password(password: str, *names: str) -> str:
     """The argon2id hash to keep.
 
     Raises
     ------
     InputError
-        If the password is shorter than 12 or longer than 256 characters.
+        If the password is refused (`check_password`); `names` are those of its account.
     """
-    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
-        msg = f"The password has {len(password)} characters."
-        raise InputError(msg, hint=f"Use {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH}.")
+    check_password(password, *names)
     return _HASHER.hash(password)
 
 
 def verify_password(hashed: str, password: str) -> bool:
     """Whether `password` is the one behind the hash."""
     try:
-        return _HASHER.verify(hashed, password[: MAX_PASSWORD_LENGTH + 1])
+        return _HASHER.verify(hashed, password[: MAX_LENGTH + 1])
     except (InvalidHashError, VerificationError):
         return False
+
+
+def _fresh() -> str:
+    """A new word for the sessions of an account; those that hold the old one have ended."""
+    return secrets.token_hex(16)
 
 
 @cache

@@ -551,6 +551,15 @@ class Invitation(Base):
     account: Mapped[Account] = relationship()
 
 
+class EndedSession(Base):
+    """A session that was signed out before its time; its cookie may have been copied."""
+
+    __tablename__ = "ended_session"
+
+    session_digest: Mapped[str] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(doc="From then on no session of that age is accepted anyway.")
+
+
 class ApiToken(Base):
     """A secret with which a program acts for an account; only its digest is kept."""
 

@@ -61,6 +61,26 @@ class Settings(BaseSettings):
         description="How long a comparison stays with a reader who does nothing.",
         gt=0,
     )
+    old_secret_keys: tuple[SecretStr, ...] = Field(
+        (),
+        description="Session keys of before, as a JSON list: what they signed stays good while the key is changed.",
+    )
+    url_prefix: str = Field(
+        "",
+        description="Path below which a proxy shows the site, for example /overread.",
+        pattern=r"^(/[\w.-]+)*$",
+    )
+    proxies: int = Field(
+        0,
+        description="Proxies in front whose X-Forwarded headers are believed.",
+        ge=0,
+        le=8,
+    )
+    local_metrics: bool = Field(
+        False,
+        description="Show /metrics to this machine without a token; not behind a proxy that `proxies` does not count.",
+    )
+    connections: int = Field(200, description="Connections that the web server holds at once.", ge=1)
     secure_cookies: bool = Field(
         False,
         description="Send session cookies over HTTPS only; turn on behind a TLS proxy.",
@@ -118,13 +138,27 @@ class Settings(BaseSettings):
         """
         path = self.key_folder / "session.key"
         key = self.secret_key.get_secret_value() if self.secret_key else path.read_text() if path.exists() else ""
-        if len(key) < KEY_BYTES:
-            msg = f"The session key has {len(key)} characters; at least {KEY_BYTES} are needed."
-            raise InputError(
-                msg,
-                hint="Set OVERREAD_SECRET_KEY, or run `overread doctor --init` to make one.",
-            )
+        _require_length(key, hint="Set OVERREAD_SECRET_KEY, or run `overread doctor --init` to make one.")
         return key
+
+    def old_session_keys(self) -> list[str]:
+        """Keys of before, whose signatures still count.
+
+        Raises
+        ------
+        InputError
+            If one is shorter than 32 characters.
+        """
+        keys = [key.get_secret_value() for key in self.old_secret_keys]
+        for key in keys:
+            _require_length(key, hint="Name whole keys in OVERREAD_OLD_SECRET_KEYS.")
+        return keys
+
+
+def _require_length(key: str, *, hint: str) -> None:
+    if len(key) < KEY_BYTES:
+        msg = f"The session key has {len(key)} characters; at least {KEY_BYTES} are needed."
+        raise InputError(msg, hint=hint)
 
 
 def read_settings() -> Settings:

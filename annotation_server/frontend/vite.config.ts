@@ -1,8 +1,8 @@
 import { defineConfig } from "vite";
 
-// Flask finds the hashed names in static/dist/.vite/manifest.json, and serves them below /static/dist/.
+// Flask finds the hashed names in static/dist/.vite/manifest.json, and serves them below static/dist/, wherever the site is mounted.
 export default defineConfig({
-  base: "/static/dist/",
+  base: "./",
   publicDir: false,
   build: {
     outDir: "../static/dist",

@@ -19,7 +19,6 @@ class AuditAction(StrEnum):
     ACCOUNT_ADDED = "account_added"
     ACCOUNT_DEACTIVATED = "account_deactivated"
     ACCOUNT_REACTIVATED = "account_reactivated"
-    ROLE_CHANGED = "role_changed"
     INVITED = "invited"
     INVITATION_USED = "invitation_used"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - an action's name

@@ -61,6 +61,11 @@ class Role(StrEnum):
     ENGINEER = "engineer"
     ADMIN = "admin"
 
+    @property
+    def manages(self) -> frozenset["Role"]:
+        """The roles whose accounts it may invite and shut out."""
+        return {Role.ADMIN: frozenset(Role), Role.COORDINATOR: frozenset({Role.READER})}.get(self, frozenset())
+
 
 @dataclass(frozen=True)
 class Certificate:

@@ -27,7 +27,7 @@ VERBS = {
     "simulate": "Make phantom films, and let simulated readers draw and choose.",
     "benchmark": "Train and measure networks on the final masks.",
     "report": "Write the report of a campaign as one HTML file.",
-    "users": "Add, list and deactivate accounts.",
+    "users": "Add, invite, list and deactivate accounts.",
     "doctor": "Check the installation and its record.",
 }
 

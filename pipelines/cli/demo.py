@@ -106,7 +106,7 @@ def _add_people(record: "Record") -> dict[str, str]:
         known = {account.code: account for account in session.scalars(select(Account))}
         for code, role in PEOPLE.items():
             account = known.get(code) or add_account(session, code, Role(role))
-            set_password(account, passwords[code])
+            set_password(session, account, passwords[code])
         for code in READERS:
             if code not in known:
                 add_account(session, code, Role.READER, simulated=True)

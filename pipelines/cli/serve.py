@@ -7,6 +7,11 @@ import click
 
 from pipelines.cli.context import open_record
 
+IDLE_CONNECTION_S = 60
+"""After so long without a byte a connection is closed: a slow or dead client holds no place."""
+
+MAX_HEADER_BYTES = 32 * 2**10
+
 
 @click.command(epilog="Example:\n\n    overread serve --port 8000")
 @click.option("--host", help="Address to listen on; default: the setting `host`.")
@@ -24,9 +29,12 @@ def command(host: str | None, port: int | None) -> None:
         host=settings.host if host is None else host,
         port=settings.port if port is None else port,
         threads=settings.threads,
+        connection_limit=settings.connections,
+        channel_timeout=IDLE_CONNECTION_S,
+        max_request_header_size=MAX_HEADER_BYTES,
         max_request_body_size=MAX_REQUEST_BYTES,
         ident=None,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # the server then ends what it has begun
-    click.echo(f"Overread listens on http://{server.effective_host}:{server.effective_port}")
+    click.echo(f"Overread listens on http://{server.effective_host}:{server.effective_port}{settings.url_prefix}")
     server.run()

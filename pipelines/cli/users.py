@@ -1,20 +1,25 @@
 """`overread users`: accounts."""
 
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from db.domain.provenance import Role
 from pipelines.cli.context import open_record
 
+if TYPE_CHECKING:
+    from db.record import Record
+
 PASSWORD = click.option(
     "--password-file", type=click.File(), help="File whose first line is the password; - for standard input."
 )
 
+SITE = click.option("--site", metavar="URL", help="Address of the site as people see it.  [default: host and port]")
+
 
 @click.group(epilog="Example:\n\n    overread users add r1 --role reader")
 def command() -> None:
-    """Add, list and deactivate accounts. A password is asked for, or read from a file; never from the command line."""
+    """Add, invite, list and deactivate accounts. Passwords are asked for or read from files, never arguments."""
 
 
 @command.command(epilog="Example:\n\n    overread users add r1 --role reader")
@@ -34,6 +39,45 @@ def add(  # noqa: PLR0913 - one argument an option
     with open_record().database.write() as session:
         add_account(session, code, Role(role), email=email, password=password, simulated=simulated)
     click.echo(f"Account {code} ({role}) is added.")
+
+
+@command.command(epilog="Example:\n\n    overread users invite r1 --role reader")
+@click.argument("code", required=False)
+@click.option("--role", type=click.Choice([str(role) for role in Role]), required=True, help="What they may do.")
+@click.option("--email", default="", help="E-mail address, with which one can sign in besides the code.")
+@click.option("--csv", "file", type=click.File(), help="File with a line `code,e-mail` for each of many people.")
+@SITE
+def invite(code: str | None, role: str, email: str, file: TextIO | None, site: str | None) -> None:
+    """Add an account and print the link with which its person chooses a password: once, within seven days."""
+    from annotation_server.services.inviting import Host, invite_people, parse_people
+    from db.domain.errors import InputError
+
+    if (code is None) == (file is None):
+        msg = "Name one code, or a file of many with `--csv`."
+        raise InputError(msg)
+    people = parse_people(file.read()) if file else [(code or "", email)]
+    record = open_record()
+    with record.database.write() as session:
+        outcomes = invite_people(session, Host("system", Role.ADMIN), Role(role), people)
+    for one in outcomes:
+        click.echo(f"{one.code}: {_link(record, site, one.token) if one.token else one.trouble}")
+    if bad := sum(not one.token for one in outcomes):
+        msg = f"{bad} of {len(outcomes)} people were not invited."
+        raise InputError(msg, hint="The others were; give only the rest again.")
+
+
+@command.command(epilog="Example:\n\n    overread users link r1")
+@click.argument("code")
+@SITE
+def link(code: str, site: str | None) -> None:
+    """Print a link with which an account's person chooses a new password; its sessions end when they do."""
+    from db.accounts import find_account
+    from db.invitations import invite
+
+    record = open_record()
+    with record.database.write() as session:
+        token = invite(session, find_account(session, code))
+    click.echo(f"{code}: {_link(record, site, token)}")
 
 
 @command.command(name="list", epilog="Example:\n\n    overread users list")
@@ -58,7 +102,7 @@ def password(code: str, password_file: TextIO | None) -> None:
 
     new = _password(password_file)
     with open_record().database.write() as session:
-        set_password(find_account(session, code), new)
+        set_password(session, find_account(session, code), new)
     click.echo(f"Account {code} has a new password.")
 
 
@@ -69,8 +113,25 @@ def deactivate(code: str) -> None:
     from db.accounts import deactivate, find_account
 
     with open_record().database.write() as session:
-        deactivate(find_account(session, code))
+        deactivate(session, find_account(session, code))
     click.echo(f"Account {code} is deactivated.")
+
+
+@command.command(epilog="Example:\n\n    overread users reactivate r1")
+@click.argument("code")
+def reactivate(code: str) -> None:
+    """Let a deactivated account in again."""
+    from db.accounts import find_account, reactivate
+
+    with open_record().database.write() as session:
+        reactivate(session, find_account(session, code))
+    click.echo(f"Account {code} is active again.")
+
+
+def _link(record: "Record", site: str | None, token: str) -> str:
+    settings = record.settings
+    root = site or f"http://{settings.host}:{settings.port}{settings.url_prefix}"
+    return f"{root.rstrip('/')}/invitation/{token}"
 
 
 def _password(file: TextIO | None) -> str:

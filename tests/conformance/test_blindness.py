@@ -59,7 +59,7 @@ class Browser:
 
     def __init__(self, record):
         with record.database.write() as session:
-            set_password(session.scalars(select(Account).where(Account.code == "r1")).one(), PASSWORD)
+            set_password(session, session.scalars(select(Account).where(Account.code == "r1")).one(), PASSWORD)
         self.client = create_app(record).test_client()
         self.answers = []
         page = self.get("/login")

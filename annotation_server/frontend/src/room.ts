@@ -39,8 +39,11 @@ export class Room implements PanelEvents {
   private progress = { at: 0, of: 0 };
   private active = true;
 
+  private readonly login: string;
+
   constructor(root: HTMLElement, csrfToken: string) {
-    const { campaign = "", stage = "", api = "" } = root.dataset;
+    const { campaign = "", stage = "", api = "", login = "" } = root.dataset;
+    this.login = login;
     this.api = new Api(api, csrfToken);
     this.outbox = new Outbox(this.api, this.keeping, this.patience);
     this.frame = new Frame(root, { campaign, stage, phantoms: "phantoms" in root.dataset });
@@ -387,7 +390,7 @@ export class Room implements PanelEvents {
   private trouble(error: unknown): void {
     const next = { label: text.nextCase, run: () => void this.next() };
     if (error instanceof SessionEnded) {
-      this.frame.showBanner(text.sessionEnded, { label: text.signIn, run: () => location.assign("/login") });
+      this.frame.showBanner(text.sessionEnded, { label: text.signIn, run: () => location.assign(this.login) });
     } else {
       if (!(error instanceof Refused)) console.error(error);
       const message = error instanceof Refused ? text.refused(error.message, error.hint) : text.unpaintable;

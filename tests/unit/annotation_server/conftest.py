@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from annotation_server.app import create_app
+from annotation_server.sessions import open_session
 from db.accounts import add_account, find_account, hash_password, set_password
 from db.domain.provenance import Role
 from db.models import Account
@@ -56,7 +57,7 @@ class Site:
         visitor = Visitor(self.app.test_client())
         if identity is not None:
             with self.record.database.read() as rows, visitor.client.session_transaction() as session:
-                session["_user_id"] = find_account(rows, identity).fs_uniquifier
+                open_session(session, find_account(rows, identity).fs_uniquifier)
         return visitor
 
 
@@ -80,6 +81,6 @@ def change_account(site):
             for name, value in columns.items():
                 setattr(account, name, value)
             if password:
-                set_password(account, password)
+                set_password(session, account, password)
 
     return change

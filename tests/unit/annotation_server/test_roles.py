@@ -18,9 +18,21 @@ STAFF = COORDINATORS | {Role.ENGINEER}
 AUDIENCES = {
     ("GET", "/static/<path:filename>"): EVERYBODY,
     ("GET", "/healthz"): EVERYBODY,
+    ("GET", "/readyz"): EVERYBODY,
     ("GET", "/login"): EVERYBODY,
     ("POST", "/login"): EVERYBODY,
     ("POST", "/logout"): SIGNED_IN,
+    ("GET", "/invitation/<token>"): EVERYBODY,
+    ("POST", "/invitation/<token>"): EVERYBODY,
+    ("GET", "/account"): SIGNED_IN,
+    ("POST", "/account/password"): SIGNED_IN,
+    ("POST", "/account/sessions/end"): SIGNED_IN,
+    ("POST", "/account/tokens"): STAFF,
+    ("POST", "/account/tokens/<int:token_id>/revoke"): STAFF,
+    ("GET", "/accounts"): COORDINATORS,
+    ("POST", "/accounts/invite"): COORDINATORS,
+    ("POST", "/accounts/link"): COORDINATORS,
+    ("POST", "/accounts/<any(deactivate, reactivate):verb>"): COORDINATORS,
     ("GET", "/"): SIGNED_IN,
     ("GET", "/read/<campaign>/<stage>"): READERS,
     ("POST", "/api/stages/<campaign>/<stage>/next"): READERS,
@@ -93,8 +105,8 @@ def test_every_route_is_listed(app):
 def test_a_role_reaches_what_is_listed_for_it_and_nothing_else(sign_in, role):
     client, headers = sign_in(role)
     for (method, rule), audience in AUDIENCES.items():
-        if rule in {"/login", "/logout"}:
-            continue  # they change who is signed in; tested in test_auth
+        if rule in {"/login", "/logout", "/account/sessions/end"}:
+            continue  # they change who is signed in; tested in test_auth and test_sessions
         path = address(rule)
         response = client.open(path, method=method, headers=headers)
         assert is_refused(response, path) != (role in audience), f"{role} {method} {path}: {response.status}"

@@ -33,7 +33,7 @@ def test_nobody_signs_in_without_a_password_or_when_deactivated(session):
     add_account(session, "s1", Role.READER, simulated=True)
     gone = add_account(session, "r1", Role.READER, password=PASSWORD)
     sessions = gone.fs_uniquifier
-    deactivate(gone)
+    deactivate(session, gone)
     assert authenticate(session, "s1", "") is None
     assert authenticate(session, "r1", PASSWORD) is None
     assert gone.fs_uniquifier != sessions
@@ -42,7 +42,7 @@ def test_nobody_signs_in_without_a_password_or_when_deactivated(session):
 def test_a_new_password_ends_the_old_one_and_its_sessions(session):
     account = add_account(session, "r1", Role.READER, password=PASSWORD)
     sessions = account.fs_uniquifier
-    set_password(account, "another long password")
+    set_password(session, account, "another long password")
     assert authenticate(session, "r1", PASSWORD) is None
     assert authenticate(session, "r1", "another long password") is account
     assert account.fs_uniquifier != sessions

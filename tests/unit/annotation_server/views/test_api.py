@@ -24,7 +24,7 @@ def record(build_room):
     record = build_room(readers=["r1", "r2"])
     with record.database.write() as session:
         for account in session.scalars(select(Account)):
-            set_password(account, PASSWORD)
+            set_password(session, account, PASSWORD)
     return record
 
 

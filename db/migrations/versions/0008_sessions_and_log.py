@@ -1,5 +1,6 @@
-"""the database itself refuses to change the log."""
+"""sessions that were signed out; the database itself refuses to change the log."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
@@ -11,6 +12,12 @@ MESSAGE = "the audit log is append-only"
 
 def upgrade() -> None:
     """Apply."""
+    op.create_table(
+        "ended_session",
+        sa.Column("session_digest", sa.String(length=255), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("session_digest", name=op.f("pk_ended_session")),
+    )
     if op.get_bind().dialect.name == "sqlite":
         for act in ("UPDATE", "DELETE"):
             op.execute(
@@ -30,6 +37,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take back."""
+    op.drop_table("ended_session")
     if op.get_bind().dialect.name == "sqlite":
         for act in ("update", "delete"):
             op.execute(f"DROP TRIGGER {TABLE}_no_{act}")
