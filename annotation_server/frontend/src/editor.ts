@@ -1,7 +1,7 @@
 /** A mask under the reader's brush, with undo. It knows nothing of panes, keys and servers. */
 
 import { type Point, sweep } from "./brush";
-import { StrokeHistory } from "./history";
+import { History } from "./history";
 import { type Mask, type Rect, area, equal, pack } from "./mask";
 import { type Look, LiveOverlay } from "./overlay";
 
@@ -24,7 +24,7 @@ export class Editor {
   frozen = false;
   private readonly mask: Mask;
   private readonly origin: Mask;
-  private readonly strokes: StrokeHistory;
+  private readonly strokes: History;
   private readonly overlay: LiveOverlay;
   private last: Point | null = null;
   private value: 0 | 1 = 1;
@@ -37,7 +37,7 @@ export class Editor {
     this.slot = start.slot;
     this.origin = start.origin;
     this.mask = start.mask;
-    this.strokes = new StrokeHistory(this.mask);
+    this.strokes = new History(this.mask);
     this.overlay = new LiveOverlay(this.mask);
   }
 

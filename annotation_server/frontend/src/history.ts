@@ -1,27 +1,28 @@
-/** Undo and redo, one step a stroke. */
+/** Undo and redo, one step an action. */
 
-import { type Mask, type Rect, blank, pack, unpack } from "./mask";
+import type { Mask, Rect } from "./mask";
 
-/** Which pixels of `rect` a stroke turned over; applying it twice gives the start again. */
+/** What an action turned over; turning it over again gives the start back. */
 interface Patch {
   readonly rect: Rect;
-  readonly bits: Uint8Array;
+  /** Runs of pixels as start, end, start, end, ...: even a stroke across a large film takes little. */
+  readonly runs: Uint32Array;
 }
 
 export const DEPTH = 200;
 
 /**
- * Watches `mask`, which its owner paints into, and keeps what each stroke turned over as bits of its dirty rectangle.
- * `touch` says what a stroke may have changed, `commit` ends it.
+ * Watches `mask`, which its owner paints into, and keeps what each action turned over. `touch` says what an action may
+ * have changed, `commit` ends it.
  */
-export class StrokeHistory {
-  private readonly committed: Mask;
+export class History {
+  private readonly committed: Uint8Array;
   private readonly done: Patch[] = [];
   private readonly undone: Patch[] = [];
   private dirty: Rect | null = null;
 
   constructor(private readonly mask: Mask) {
-    this.committed = { ...mask, pixels: mask.pixels.slice() };
+    this.committed = mask.pixels.slice();
   }
 
   get canUndo(): boolean {
@@ -36,26 +37,19 @@ export class StrokeHistory {
     if (rect) this.dirty = union(this.dirty, rect);
   }
 
-  /** Ends a stroke. False, and no step, if it turned nothing over. */
+  /** Ends an action. False, and no step, if it turned nothing over. */
   commit(): boolean {
     const rect = this.dirty;
     this.dirty = null;
-    if (!rect) return false;
-    const change = blank(rect);
-    let changed = false;
-    forEachPixel(this.mask, rect, (at, i) => {
-      change.pixels[i] = this.mask.pixels[at] ^ this.committed.pixels[at];
-      changed ||= change.pixels[i] === 1;
-      this.committed.pixels[at] = this.mask.pixels[at];
-    });
-    if (!changed) return false;
-    this.done.push({ rect, bits: pack(change.pixels) });
+    const runs = rect ? this.changesIn(rect) : [];
+    if (!rect || runs.length === 0) return false;
+    this.done.push({ rect, runs: Uint32Array.from(runs) });
     if (this.done.length > DEPTH) this.done.shift();
     this.undone.length = 0;
     return true;
   }
 
-  /** Takes the last stroke back; returns the rectangle that changed. */
+  /** Takes the last action back; returns the rectangle that changed. */
   undo(): Rect | null {
     return this.move(this.done, this.undone);
   }
@@ -64,17 +58,33 @@ export class StrokeHistory {
     return this.move(this.undone, this.done);
   }
 
+  /** The runs that differ from what was committed; they are committed now. */
+  private changesIn(rect: Rect): number[] {
+    const { committed } = this;
+    const { pixels, width } = this.mask;
+    const runs: number[] = [];
+    for (let y = rect.y; y < rect.y + rect.height; y++) {
+      const end = y * width + rect.x + rect.width;
+      for (let at = y * width + rect.x; at < end; at++) {
+        if (pixels[at] === committed[at]) continue;
+        runs.push(at);
+        for (; at < end && pixels[at] !== committed[at]; at++) committed[at] = pixels[at];
+        runs.push(at);
+      }
+    }
+    return runs;
+  }
+
   private move(from: Patch[], to: Patch[]): Rect | null {
     this.commit();
     const patch = from.pop();
     if (!patch) return null;
-    const change = unpack(patch.bits, patch.rect);
-    forEachPixel(this.mask, patch.rect, (at, i) => {
-      this.mask.pixels[at] ^= change.pixels[i];
-      this.committed.pixels[at] = this.mask.pixels[at];
-    });
+    const { rect, runs } = patch;
+    for (let i = 0; i < runs.length; i += 2) {
+      for (let at = runs[i]; at < runs[i + 1]; at++) this.committed[at] = this.mask.pixels[at] ^= 1;
+    }
     to.push(patch);
-    return patch.rect;
+    return rect;
   }
 }
 
@@ -85,12 +95,4 @@ function union(a: Rect | null, b: Rect): Rect {
   const right = Math.max(a.x + a.width, b.x + b.width);
   const bottom = Math.max(a.y + a.height, b.y + b.height);
   return { x, y, width: right - x, height: bottom - y };
-}
-
-function forEachPixel(mask: Mask, rect: Rect, visit: (at: number, i: number) => void): void {
-  let i = 0;
-  for (let y = rect.y; y < rect.y + rect.height; y++) {
-    const row = y * mask.width;
-    for (let x = rect.x; x < rect.x + rect.width; x++) visit(row + x, i++);
-  }
 }

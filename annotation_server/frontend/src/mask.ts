@@ -60,8 +60,14 @@ export function area(mask: Mask): number {
   return n;
 }
 
+export function isEmpty(mask: Mask): boolean {
+  return !mask.pixels.includes(1);
+}
+
 export function equal(a: Mask, b: Mask): boolean {
-  return a.pixels.length === b.pixels.length && a.pixels.every((pixel, i) => pixel === b.pixels[i]);
+  if (a.pixels.length !== b.pixels.length) return false;
+  for (let i = 0; i < a.pixels.length; i++) if (a.pixels[i] !== b.pixels[i]) return false;
+  return true;
 }
 
 /**

@@ -1,17 +1,14 @@
 import { expect, it } from "vitest";
 
 import { sweep } from "../src/brush";
-import { DEPTH, StrokeHistory } from "../src/history";
+import { DEPTH, History } from "../src/history";
 import { blank, equal } from "../src/mask";
+import { randomNumbers } from "./random";
 
 function start() {
   const mask = blank({ width: 64, height: 48 });
-  const history = new StrokeHistory(mask);
-  let seed = 1;
-  const random = (below: number): number => {
-    seed = (seed * 48271) % 2147483647;
-    return seed % below;
-  };
+  const history = new History(mask);
+  const random = randomNumbers(1);
   const stroke = (value: 0 | 1): boolean => {
     for (let i = 0; i < 3; i++) {
       const [from, to] = [{ x: random(64), y: random(48) }, { x: random(64), y: random(48) }];
