@@ -2,6 +2,7 @@
 
 from flask import current_app
 
+from annotation_server.services.drafting import DraftingService
 from annotation_server.services.reading import ReadingService
 from db.record import Record
 
@@ -16,3 +17,8 @@ def reading() -> ReadingService:
     """The reading service."""
     service: ReadingService = current_app.extensions["reading"]
     return service
+
+
+def drafting() -> DraftingService:
+    """The service for drafts."""
+    return DraftingService(record())

@@ -442,6 +442,7 @@ class Draft(Base):
     comparison_id: Mapped[int] = mapped_column(ForeignKey("comparison.id"), primary_key=True)
     revision: Mapped[int]
     slot: Mapped[int | None] = mapped_column(doc="The candidate that is touched up; None: a drawing of one's own.")
+    started_from: Mapped[int | None] = mapped_column(doc="The slot whose mask a redraw began with; None: blank.")
     bits: Mapped[bytes] = mapped_column(LargeBinary, doc="zlib of the packed mask at the film's size.")
     saved_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
@@ -461,6 +462,7 @@ class Verdict(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     kind: Mapped[VerdictKind]
     slot: Mapped[int | None]
+    started_from: Mapped[int | None] = mapped_column(doc="The slot whose mask a redraw began with; None: blank.")
     also_acceptable: Mapped[list[int]] = mapped_column(default=list)
     reason: Mapped[UnreadableReason | None]
     confidence: Mapped[int | None]

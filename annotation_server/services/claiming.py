@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from db.domain.campaign import RoundState
 from db.domain.candidate import slot_order
 from db.domain.provenance import MaskOrigin
 from db.domain.study import DRAWN, JUDGED, MAX_RANK, SHARED, OwnDrawing, SeatKind, first_position, keyed_integer
-from db.models import Account, Comparison, MaskRow, Round, now
+from db.models import Account, Comparison, Draft, MaskRow, Round, now
 from db.repository.roster import count_readers, place_of
 
 SHOWN = (joinedload(Comparison.case, innerjoin=True), selectinload(Comparison.verdicts))
@@ -100,8 +100,8 @@ def claim(session: Session, reader: Claimant) -> Comparison | None:
     if reader.round.stage.definition.study.n_practice_cases:
         practice = _first(session, _waiting(reader).where(Comparison.kind == SeatKind.PRACTICE))
         if practice is not None or _has_open_practice(session, reader):
-            return _take(reader, practice, n_claimed)
-    return _take(reader, _mixed(session, reader, n_claimed), n_claimed)
+            return _take(session, reader, practice, n_claimed)
+    return _take(session, reader, _mixed(session, reader, n_claimed), n_claimed)
 
 
 def _mixed(session: Session, reader: Claimant, n_claimed: int) -> Comparison | None:
@@ -148,9 +148,11 @@ def count_free(session: Session, reader: Claimant) -> int:
     return n_left if reader.quota is None else min(n_left, reader.quota - _n_shared(session, reader))
 
 
-def _take(reader: Claimant, seat: Comparison | None, n_claimed: int) -> Comparison | None:
+def _take(session: Session, reader: Claimant, seat: Comparison | None, n_claimed: int) -> Comparison | None:
     if seat is None:
         return None
+    if seat.account_id not in {None, reader.account.id}:  # what its former reader drew is nobody else's to see
+        session.execute(delete(Draft).where(Draft.comparison_id == seat.id))
     seat.account_id, seat.token = reader.account.id, secrets.token_urlsafe(TOKEN_BYTES)
     seat.order = _order(reader, seat, n_claimed)
     seat.claimed_at, seat.leased_until, seat.postponed_at = now(), reader.leased_until, None

@@ -127,8 +127,8 @@ class ReadingService:
             If the stage is not being read any more.
         """
         with self._database.read() as session:
-            seat = _own_seat(session, account_id, token)
-            _require_open(session, seat)
+            seat = own_seat(session, account_id, token)
+            require_open(session, seat)
             reader = Claimant.enter(session, session.get_one(Account, account_id), seat.round, now())
             return self._view(session, reader, seat)
 
@@ -141,21 +141,21 @@ class ReadingService:
             If the token names none of the reader's comparisons.
         """
         with self._database.read() as session:
-            return self._feedback(session, _own_seat(session, account_id, token))
+            return self._feedback(session, own_seat(session, account_id, token))
 
     def film(self, account_id: int, token: str) -> bytes:
         """The film as an 8-bit grey PNG, its long side at most 2048 pixels."""
         with self._database.read() as session:
-            seat = _own_seat(session, account_id, token)
-            _require_open(session, seat)
+            seat = own_seat(session, account_id, token)
+            require_open(session, seat)
             digest = seat.case.film_digest
         return self._display.film(digest)
 
     def bundle(self, account_id: int, token: str) -> bytes:
         """All candidates in slot order, each as packed bits of its canonical grid mask."""
         with self._database.read() as session:
-            seat = _own_seat(session, account_id, token)
-            _require_open(session, seat)
+            seat = own_seat(session, account_id, token)
+            require_open(session, seat)
             height, width = seat.case.height_px, seat.case.width_px
             sources = [_source(mask, height, width) for mask in _masks_by_slot(session, seat)]
         return b"".join(map(self._display.bits, sources))
@@ -163,16 +163,16 @@ class ReadingService:
     def renew(self, account_id: int, token: str) -> None:
         """Begin the lease of an undecided comparison anew."""
         with self._database.write() as session:
-            seat = _own_seat(session, account_id, token, lock=True)
-            _require_open(session, seat)
+            seat = own_seat(session, account_id, token, lock=True)
+            require_open(session, seat)
             if seat.decided_at is None:
                 seat.leased_until = now() + self._lease
 
     def postpone(self, account_id: int, token: str) -> None:
         """Put an undecided comparison behind all others; when its lease runs out another reader may take it."""
         with self._database.write() as session:
-            seat = _own_seat(session, account_id, token, lock=True)
-            _require_open(session, seat)
+            seat = own_seat(session, account_id, token, lock=True)
+            require_open(session, seat)
             seat.postponed_at = now()
 
     def decide(
@@ -198,21 +198,23 @@ class ReadingService:
         """
         _check_key(idempotency_key)
         with self._database.read() as session:
-            seat = _own_seat(session, account_id, token)
+            seat = own_seat(session, account_id, token)
             if earlier := _answer_to(seat, idempotency_key):
                 return earlier.revision
-            _require_open(session, seat)
+            require_open(session, seat)
             decision.check(len(seat.order or []), has_drawing=drawing is not None)
+            _check_start(seat, decision)
             height, width = seat.case.height_px, seat.case.width_px
         digest = self._store_mask(decision.kind, drawing, height, width)
         with self._database.write() as session:
-            seat = _own_seat(session, account_id, token, lock=True)
+            seat = own_seat(session, account_id, token, lock=True)
             if earlier := _answer_to(seat, idempotency_key):
                 return earlier.revision
-            _require_open(session, seat, lock=True)
+            require_open(session, seat, lock=True)
             verdict = _verdict(session, seat, decision, idempotency_key)
             verdict.mask = _chosen_mask(session, seat, decision, digest)
             seat.verdicts.append(verdict)
+            session.execute(delete(Draft).where(Draft.comparison_id == seat.id))
             if seat.decided_at is None:
                 seat.decided_at, seat.leased_until = now(), None
                 plan_repeat(session, seat, verdict.account, decision.kind)
@@ -291,8 +293,16 @@ def _present_round(session: Session, stage_id: int) -> Round:
     return round_
 
 
-def _require_open(session: Session, seat: Comparison, *, lock: bool = False) -> None:
-    """With `lock`, what was found true stays true until the transaction ends: nobody locks the stage meanwhile."""
+def require_open(session: Session, seat: Comparison, *, lock: bool = False) -> None:
+    """Refuse what is not drawn or read any more.
+
+    With `lock`, what was found true stays true until the transaction ends: nobody locks the stage meanwhile.
+
+    Raises
+    ------
+    StateError
+        If the stage, the round or the film has gone on without this seat.
+    """
     if lock:
         # Locking a stage and training it again both change the round's row; sharing a second row would invite deadlock.
         session.get_one(Round, seat.round_id, with_for_update={"read": True}, populate_existing=True)
@@ -336,7 +346,8 @@ def _refuse_unless(round_: Round, due: RoundState) -> None:
     raise StateError(msg, hint="Come back when its networks are trained.")
 
 
-def _own_seat(session: Session, account_id: int, token: str, *, lock: bool = False) -> Comparison:
+def own_seat(session: Session, account_id: int, token: str, *, lock: bool = False) -> Comparison:
+    """The reader's seat that a token names, or NotFoundError."""
     query = select(Comparison).where(Comparison.token == token, Comparison.account_id == account_id)
     seat = session.scalar(query.with_for_update() if lock else query)
     if seat is None:
@@ -355,6 +366,13 @@ def _check_key(idempotency_key: str) -> None:
         raise InputError(msg, hint=f"Send 1 to {MAX_KEY_CHARACTERS}, a UUID for example, new for every submission.")
 
 
+def _check_start(seat: Comparison, decision: Decision) -> None:
+    if decision.started_from is not None and not seat.round.stage.definition.study.redraw_from_candidate:
+        stage = seat.round.stage.address
+        msg = f"The redraw started from slot {decision.started_from}; in stage {stage} redraws start blank."
+        raise InputError(msg, hint="Reload the page and draw on a blank film.")
+
+
 def _verdict(session: Session, seat: Comparison, decision: Decision, idempotency_key: str) -> Verdict:
     return Verdict(
         revision=len(seat.verdicts) + 1,
@@ -365,6 +383,7 @@ def _verdict(session: Session, seat: Comparison, decision: Decision, idempotency
         reason=decision.reason,
         confidence=decision.confidence,
         visible_ms=decision.visible_ms,
+        started_from=decision.started_from,
         idempotency_key=idempotency_key,
         protocol_digest=seat.round.stage.protocol_digest,
     )
@@ -372,12 +391,11 @@ def _verdict(session: Session, seat: Comparison, decision: Decision, idempotency
 
 def _chosen_mask(session: Session, seat: Comparison, decision: Decision, digest: str | None) -> MaskRow | None:
     """What counts: the candidate that was picked, or a new row for what the reader drew or found empty."""
-    picked = None
-    if decision.kind in SLOTTED and decision.slot is not None:
-        picked = _masks_by_slot(session, seat)[decision.slot]
+    slot = decision.slot if decision.kind in SLOTTED else decision.started_from
+    basis = None if slot is None else _masks_by_slot(session, seat)[slot]
     origin = _DRAWN_FOR.get(seat.kind, _ORIGIN_OF.get(decision.kind)) if digest else None
     if origin is None:
-        return picked
+        return basis
     account = session.get_one(Account, seat.account_id)
     return MaskRow(
         campaign_id=seat.round.stage.campaign_id,
@@ -385,7 +403,7 @@ def _chosen_mask(session: Session, seat: Comparison, decision: Decision, digest:
         origin=origin,
         digest=digest,
         account_id=account.id,
-        parent_id=picked.id if picked else None,
+        parent_id=basis.id if basis else None,
         simulated=account.simulated,
     )
 
@@ -408,4 +426,5 @@ def _decision(verdict: Verdict) -> Decision:
         reason=verdict.reason,
         confidence=verdict.confidence,
         visible_ms=verdict.visible_ms,
+        started_from=verdict.started_from,
     )

@@ -1,6 +1,5 @@
 """What the reading screen asks for, as JSON. Every answer is built field by field from what a reader may know."""
 
-import binascii
 from typing import Annotated, Any
 
 from flask import Blueprint, request, url_for
@@ -9,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from annotation_server import current
 from annotation_server.auth import READERS, allow, signed_in
 from annotation_server.services.reading import Feedback, ReadingView
-from db.domain.errors import InputError
+from annotation_server.views.drafts import from_base64
 from db.domain.verdict import Decision, UnreadableReason, VerdictKind
 from db.repository.cases import find_stage
 
@@ -31,6 +30,7 @@ class VerdictBody(BaseModel):
     reason: UnreadableReason | None = None
     confidence: int | None = None
     visible_ms: int = Field(0, ge=0, le=A_DAY_MS)
+    started_from: int | None = None
     drawing: str | None = None
 
     def decision(self) -> Decision:
@@ -39,18 +39,8 @@ class VerdictBody(BaseModel):
         return Decision(**fields | {"also_acceptable": frozenset(self.also_acceptable)})
 
     def drawing_bits(self) -> bytes | None:
-        """The packed bits of the drawing.
-
-        Raises
-        ------
-        InputError
-            If they are not base64.
-        """
-        try:
-            return None if self.drawing is None else binascii.a2b_base64(self.drawing, strict_mode=True)
-        except binascii.Error:
-            msg = "The drawing is not base64."
-            raise InputError(msg, hint="Reload the page; the drawing is kept in the browser.") from None
+        """The packed bits of the drawing, or InputError."""
+        return None if self.drawing is None else from_base64(self.drawing)
 
 
 @blueprint.post("/stages/<campaign>/<stage>/next")

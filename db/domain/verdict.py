@@ -37,7 +37,8 @@ SLOTTED = frozenset({VerdictKind.PICK, VerdictKind.TOUCH_UP})
 class Decision:
     """One reader's verdict on one comparison, checked against the rules but not yet stored.
 
-    Slots count from 0 in the order that the reader saw. `also_acceptable` never holds the picked slot.
+    Slots count from 0 in the order that the reader saw. `also_acceptable` never holds the picked slot. A redraw
+    either `started_from` the mask in a slot or blank.
     """
 
     kind: VerdictKind
@@ -46,13 +47,14 @@ class Decision:
     reason: UnreadableReason | None = None
     confidence: int | None = None
     visible_ms: int = 0
+    started_from: int | None = None
 
     def check(self, n_candidates: int, *, has_drawing: bool) -> None:
         """Raise InputError where the verdict contradicts itself or its comparison of `n_candidates` slots.
 
         A seat without candidates is for drawing.
         """
-        slots = set(self.also_acceptable) | ({self.slot} if self.slot is not None else set())
+        slots = self.also_acceptable | {slot for slot in (self.slot, self.started_from) if slot is not None}
         allowed = set(range(n_candidates))
         _require(
             slots <= allowed,
@@ -65,6 +67,10 @@ class Decision:
         _require(
             self.kind not in ({VerdictKind.DRAWN} if n_candidates else {VerdictKind.DENY_ALL}),
             f"{self.kind} was said of a comparison with {n_candidates} candidates.",
+        )
+        _require(
+            self.started_from is None or self.kind is VerdictKind.DENY_ALL,
+            "Only a redraw starts from a candidate.",
         )
         _require(
             self.kind in SLOTTED or not self.also_acceptable,

@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import secrets
+import zlib
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ COMPARISON_FIELDS = {
     "film_url",
     "bundle_url",
 }
+DRAWING = np.eye(60, 50, dtype=bool)
 ENCODERS = ("tiny", "densenet121", "resnet50")
 SECRETS = re.compile(
     "|".join(
@@ -85,6 +87,11 @@ class Browser:
     def decide(self, token, key, **body):
         return self.send("PUT", f"/api/comparisons/{token}/verdict", body, Idempotency_Key=key)
 
+    def keep_draft(self, token, revision, *, slot):
+        bits = base64.b64encode(zlib.compress(pack(DRAWING))).decode()
+        body = {"revision": revision, "slot": slot, "started_from": None, "bits": bits}
+        return self.send("PUT", f"/api/comparisons/{token}/draft", body)
+
 
 @pytest.fixture
 def deterministic(monkeypatch):
@@ -118,7 +125,7 @@ def whole_session(record):
     """Everything a reader can do, once; all answers."""
     browser = Browser(record)
     browser.get("/read/pilot/I")
-    drawing = base64.b64encode(pack(np.eye(60, 50, dtype=bool))).decode()
+    drawing = base64.b64encode(pack(DRAWING)).decode()
     verdicts: list[dict[str, Any]] = [
         {"kind": "pick", "slot": 2, "also_acceptable": [0]},
         {"kind": "touch_up", "slot": 1, "drawing": drawing},
@@ -133,8 +140,12 @@ def whole_session(record):
         browser.get(comparison["film_url"])
         browser.get(comparison["bundle_url"])
         browser.send("POST", f"/api/comparisons/{token}/renew")
+        browser.keep_draft(token, None, slot=number % 4)
+        browser.keep_draft(token, 7, slot=None)
+        browser.get(f"/api/comparisons/{token}/draft")
         browser.decide(token, f"key-{number:08}", visible_ms=1500, **verdict)
         browser.get(f"/api/comparisons/{token}")
+        browser.get(f"/api/comparisons/{token}/drawing")
     for decided in browser.get(f"{STAGE}/history").json["decided"]:
         browser.decide(decided["token"], "revision-1", kind="pick", slot=3)
         browser.get(f"/api/comparisons/{decided['token']}")
@@ -206,6 +217,20 @@ def test_a_comparison_has_the_allowed_fields_only(build_room):
     assert set(comparison) == COMPARISON_FIELDS
     assert set(comparison["verdict"]) == {"kind", "slot", "also_acceptable", "reason", "confidence", "drawing"}
     assert [set(one) for one in browser.get(f"{STAGE}/history").json["decided"]] == [{"token", "kind"}]
+
+
+def test_drafts_and_drawings_have_the_allowed_fields_only(build_room):
+    browser = Browser(build_room())
+    token = browser.next()["token"]
+    assert set(browser.keep_draft(token, None, slot=1).json) == {"revision"}
+    draft = browser.get(f"/api/comparisons/{token}/draft").json
+    assert set(draft) == {"draft"}
+    assert set(draft["draft"]) == {"revision", "age_s", "slot", "started_from", "bits"}
+    body = {"kind": "deny_all", "drawing": base64.b64encode(pack(DRAWING)).decode()}
+    browser.decide(token, "key-00000001", **body)
+    drawing = browser.get(f"/api/comparisons/{token}/drawing").json
+    assert set(drawing) == {"drawing"}
+    assert set(drawing["drawing"]) == {"slot", "started_from", "bits"}
 
 
 @pytest.mark.parametrize("content", ["empty", "full", "noise"])
