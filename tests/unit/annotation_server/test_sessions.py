@@ -99,8 +99,8 @@ def test_a_forged_cookie_opens_nothing(site, forged):
 
 
 def rotated(site, **settings):
-    settings = Settings(home=site.record.settings.home, secret_key="n" * 40, **settings)
-    return create_app(Record(settings, site.record.database, site.record.store)).test_client()
+    changed = Settings(home=site.record.settings.home, secret_key="n" * 40, **settings)
+    return create_app(Record(changed, site.record.database, site.record.store)).test_client()
 
 
 def test_sessions_outlive_a_change_of_the_key_only_where_the_old_one_is_named(site):

@@ -23,7 +23,7 @@ def account(session):
 
 def test_a_token_acts_for_its_account_until_it_is_revoked(session, account):
     secret = make_token(session, account, "nightly", days=1)
-    assert token_account(session, secret) is account
+    assert token_account(session, secret) == account
     assert token_account(session, secret + "x") is None
     (token,) = list_tokens(session, account.id)
     assert secret not in token.token_digest

@@ -161,11 +161,13 @@ def test_who_takes_over_a_case_does_not_see_what_was_drawn_before(build_room, tm
     record = build_room(n_cases=1, readers=["r1", "r2"], home=tmp_path / "one")
     drafting, reading = DraftingService(record), ReadingService(record)
     first = reading.next_comparison(1, 1)
+    assert first
     drafting.keep(1, first.token, drawing(), made_from=None)
     with record.database.write() as session:
         session.scalars(select(Comparison)).one().leased_until = now() - timedelta(minutes=1)
     assert drafting.draft(1, first.token)
     second = reading.next_comparison(2, 1)
+    assert second
     assert drafting.draft(2, second.token) is None
     with pytest.raises(NotFoundError):
         drafting.draft(1, first.token)
