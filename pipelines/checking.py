@@ -5,27 +5,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import select, text
-from sqlalchemy.orm import Session
 
 from db import audit
 from db.domain.errors import OverreadError
 from db.migrations import is_current
-from db.models import CaseRow, Checkpoint, EncoderWeights, FinalMask, MaskRow, PhantomTruth, Prediction
+from db.models import FinalMask
 from db.record import Record
+from db.repository.files import known_digests
 from db.repository.lineage import certify
-
-DIGESTS = (
-    CaseRow.film_digest,
-    MaskRow.digest,
-    MaskRow.map_digest,
-    FinalMask.digest,
-    Checkpoint.weights_digest,
-    Prediction.map_digest,
-    PhantomTruth.infection_digest,
-    PhantomTruth.lung_digest,
-    EncoderWeights.digest,
-)
-"""Every column that names a file in the store."""
+from db.repository.withdrawals import unfinished
 
 SHOWN = 3
 
@@ -67,7 +55,7 @@ def _check_key(record: Record) -> str:
 def _check_files(record: Record) -> str:
     """Each file that a row names is there and is what its name says."""
     with record.database.read() as session:
-        digests = _digests(session)
+        digests = known_digests(session)
     missing = [digest for digest in digests if not record.store.path(digest).exists()]
     damaged = [
         digest for digest in digests - set(missing) if hashlib.sha256(record.store.get(digest)).hexdigest() != digest
@@ -93,9 +81,10 @@ def _check_audit_log(record: Record) -> str:
     return "" if broken is None else str(broken)
 
 
-def _digests(session: Session) -> set[str]:
-    found = {digest for column in DIGESTS for digest in session.scalars(select(column).distinct())}
-    return {digest for digest in found if digest is not None}
+def _check_withdrawals(record: Record) -> str:
+    with record.database.read() as session:
+        n_open = len(unfinished(session))
+    return f"Files of {n_open} patients who withdrew remain: `overread campaign withdraw --finish`." if n_open else ""
 
 
 CHECKS: dict[str, Callable[[Record], str]] = {
@@ -105,4 +94,5 @@ CHECKS: dict[str, Callable[[Record], str]] = {
     "files of the store": _check_files,
     "certificates of final masks": _check_certificates,
     "audit log": _check_audit_log,
+    "withdrawals": _check_withdrawals,
 }

@@ -1,8 +1,9 @@
 """Campaigns and stages by their names, and the components of a campaign's cases."""
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from db.domain.campaign import Arm
 from db.domain.errors import NotFoundError
 from db.models import Campaign, CampaignCase, CaseRow, Stage
 
@@ -11,6 +12,13 @@ def component_of(session: Session, campaign_id: int) -> dict[str, str]:
     """The component of each of the campaign's cases, as it was when the case joined."""
     query = select(CaseRow.key, CampaignCase.component).join(CampaignCase)
     return dict(session.execute(query.where(CampaignCase.campaign_id == campaign_id)).all())
+
+
+def set_aside(campaign_id: int) -> Select[int]:
+    """The cases that left a campaign: what was said of them does not count."""
+    return select(CampaignCase.case_id).where(
+        CampaignCase.campaign_id == campaign_id, CampaignCase.arm == Arm.SET_ASIDE
+    )
 
 
 def find_campaign(session: Session, name: str) -> Campaign:

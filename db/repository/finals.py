@@ -6,10 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.artifacts import Store
-from db.domain.campaign import Arm
 from db.domain.errors import StateError
 from db.domain.verdict import VerdictKind
-from db.models import CampaignCase, FinalMask, Round, Stage, Verdict
+from db.models import FinalMask, Round, Stage, Verdict
 from db.record import Record
 from db.repository.lineage import certify
 from db.repository.pixels import Likeness, shown_mask
@@ -72,16 +71,13 @@ def require_agreement(outcome: Outcome, stage: Stage) -> None:
 
 
 def _pending(session: Session, store: Store, round_: Round) -> list[Verdict]:
-    taken_away = select(CampaignCase.case_id).where(
-        CampaignCase.campaign_id == round_.stage.campaign_id, CampaignCase.arm == Arm.SET_ASIDE
-    )
-    passed_over = _settled_cases(session, round_.id) | set(session.scalars(taken_away))
+    settled = _settled_cases(session, round_.id)
     outcome = weigh_verdicts(session, Likeness(store), round_.id)
     require_agreement(outcome, round_.stage)
     return [
         verdict
         for case_id, verdict in outcome.agreed.items()
-        if case_id not in passed_over and verdict.kind is not VerdictKind.UNREADABLE
+        if case_id not in settled and verdict.kind is not VerdictKind.UNREADABLE
     ]
 
 

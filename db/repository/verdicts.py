@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from db.domain.majority import find_majority
 from db.domain.study import SeatKind
 from db.models import Comparison, MaskRow, Round, Verdict
+from db.repository.cases import set_aside
 from db.repository.pixels import Likeness
 from db.repository.roster import left_out
 
@@ -33,12 +34,14 @@ def current_verdicts(
 ) -> dict[int, list[Verdict]]:
     """The verdicts that count: case id -> the last revision of each decided seat of these kinds.
 
-    Those of readers who left and do not count are among them only `of_all`.
+    Those of readers who left and do not count are among them only `of_all`; those of films that left, never.
     """
-    without = set() if of_all else left_out(session, session.get_one(Round, round_id).stage_id)
+    stage = session.get_one(Round, round_id).stage
+    without = set() if of_all else left_out(session, stage.id)
     query = (
         select(Comparison)
         .where(Comparison.round_id == round_id, Comparison.kind.in_(kinds), Comparison.decided_at.is_not(None))
+        .where(Comparison.case_id.not_in(set_aside(stage.campaign_id)))
         .order_by(Comparison.case_id, Comparison.seat)
         .options(
             joinedload(Comparison.case, innerjoin=True),

@@ -23,8 +23,9 @@ class Fingerprints:
         """Read those that came since the last time. No other writer may be under way."""
         query = select(CaseRow.id, CaseRow.key, CaseRow.fingerprint).where(CaseRow.id > self.last_id)
         for self.last_id, key, print_ in session.execute(query.order_by(CaseRow.id)):
-            self.keys.append(key)
-            self.prints.append(print_)
+            if print_:  # a film of a patient who withdrew has none
+                self.keys.append(key)
+                self.prints.append(print_)
 
 
 def join_components(session: Session, new: Sequence[CaseRow], known: Fingerprints) -> list[tuple[str, str]]:

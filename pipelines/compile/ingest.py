@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from db.domain.errors import InputError
 from db.models import CaseRow
 from db.record import Record
+from db.repository.withdrawals import patient_digest, withdrawn_patients
 from pipelines.compile.deidentify import append_relink, coarse_age, pseudonym, shifted
 from pipelines.compile.duplicates import fingerprint
 from pipelines.compile.films import decode
@@ -112,14 +113,21 @@ class _Intake:
         self.simulated = simulated
         with record.database.read() as session:
             self.known: Mapping[str, CaseRow] = {row.key: row for row in session.scalars(select(CaseRow))}
+            self.withdrawn = withdrawn_patients(session)
 
     def take(self, entry: ManifestEntry) -> Taken | Refusal:
         """The film of an entry, in the store, or why it is refused."""
         try:
+            self._refuse_withdrawn(entry)
             known = self.known.get(entry.case)
             return self._add(entry) if known is None else self._compare(entry, known)
         except InputError as error:
             return Refusal(entry.case, str(error))
+
+    def _refuse_withdrawn(self, entry: ManifestEntry) -> None:
+        if patient_digest(pseudonym(self.key, entry.source, entry.patient)) in self.withdrawn:
+            msg = f"The patient of case {entry.case} withdrew."
+            raise InputError(msg, hint="Take the film out of the manifest, and out of the folder.")
 
     def _add(self, entry: ManifestEntry) -> Taken:
         film = decode(entry.path)
