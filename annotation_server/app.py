@@ -10,7 +10,19 @@ from annotation_server import assets, current, proxy, sessions
 from annotation_server.auth import EVERYBODY, allow, register_auth
 from annotation_server.errors import register_errors
 from annotation_server.services.reading import ReadingService
-from annotation_server.views import account, api, coordinator, drafts, media, people, reader, withdrawals
+from annotation_server.views import (
+    account,
+    api,
+    coordinator,
+    drafts,
+    exports,
+    log,
+    media,
+    people,
+    reader,
+    roster,
+    withdrawals,
+)
 from db.record import Record
 
 MAX_REQUEST_BYTES = 32 * 2**20
@@ -24,6 +36,9 @@ BLUEPRINTS = (
     account.blueprint,
     people.blueprint,
     coordinator.blueprint,
+    roster.blueprint,
+    exports.blueprint,
+    log.blueprint,
     withdrawals.blueprint,
     api.blueprint,
     drafts.blueprint,

@@ -119,6 +119,11 @@ class Settings(BaseSettings):
         return self.home / "reports"
 
     @property
+    def exports_folder(self) -> Path:
+        """The exports that were asked for on the dashboard, a folder each."""
+        return self.home / "exports"
+
+    @property
     def key_folder(self) -> Path:
         """Where secret keys lie, readable by their owner only."""
         return self.keys or self.home / "keys"
