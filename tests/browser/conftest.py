@@ -4,6 +4,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from db.domain.case import CaseClass, View
 from db.domain.network import NetworkSpec
 from db.domain.provenance import MaskOrigin, Role
 from db.domain.recipe import TrainingRecipe
+from db.domain.study import SeatKind
 from db.models import Campaign, CampaignCase, Candidate, CaseRow, Comparison, MaskRow, Round, Stage
 from db.record import Record
 from db.settings import Settings
@@ -70,7 +72,7 @@ class ReadingRoom:
     def enter(self) -> None:
         """Open the reading screen and wait for its first case."""
         self.page.goto(f"{self.url}/read/pilot/II")
-        expect(self.page.locator(".candidates")).to_be_visible()
+        expect(self.page.locator(".panel .primary")).to_be_visible()
 
 
 @pytest.fixture(scope="session")
@@ -95,15 +97,38 @@ def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="session")
+def drawing_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a record whose stage I waits to be drawn; tests copy it."""
+    home = tmp_path_factory.mktemp("to_draw")
+    record = Record.open(Settings(home=home))
+    with record.database.write() as session:
+        fill(session, record, RoundState.DRAWING)
+    record.database.dispose()
+    return home
+
+
 @pytest.fixture
 def reading_room(page_of_browser: Page, filled_home: Path, tmp_path: Path) -> Iterator[ReadingRoom]:
-    """The server on a free port, reached by the browser."""
-    home = shutil.copytree(filled_home, tmp_path / "home")
+    """A stage that is read, on a free port, reached by the browser."""
+    with serve(shutil.copytree(filled_home, tmp_path / "home"), page_of_browser) as room:
+        yield room
+
+
+@pytest.fixture
+def drawing_room(page_of_browser: Page, drawing_home: Path, tmp_path: Path) -> Iterator[ReadingRoom]:
+    """A stage that is drawn, on a free port, reached by the browser."""
+    with serve(shutil.copytree(drawing_home, tmp_path / "home"), page_of_browser) as room:
+        yield room
+
+
+@contextmanager
+def serve(home: Path, page: Page) -> Iterator[ReadingRoom]:
+    """The server of a record."""
     record = Record.open(Settings(home=home, secret_key=SecretStr(secrets.token_hex())))
     server = create_server(create_app(record), host="127.0.0.1", port=0, threads=4)
     threading.Thread(target=server.run, daemon=True).start()
     complaints: list[str] = []
-    page = page_of_browser
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     yield ReadingRoom(f"http://127.0.0.1:{server.effective_port}", record, page, complaints)
@@ -113,14 +138,14 @@ def reading_room(page_of_browser: Page, filled_home: Path, tmp_path: Path) -> It
     record.database.dispose()
 
 
-def fill(session: Session, record: Record) -> None:
-    """One reader, and an open stage II whose networks have proposed."""
+def fill(session: Session, record: Record, state: RoundState = RoundState.READING) -> None:
+    """One reader, and an open stage II that is drawn, or whose networks have proposed."""
     add_account(session, CODE, Role.READER, password=PASSWORD)
     stage = StageDefinition("II", NETWORKS, with_drawing=False, recipe=TrainingRecipe(input_size=32))
     definition = CampaignDefinition((stage,))
     campaign = Campaign(name="pilot", definition_json=definition.to_json())
     campaign.stages = [Stage(name="II", position=0, state=StageState.OPEN)]
-    campaign.stages[0].rounds.append(Round(number=1, state=RoundState.READING))
+    campaign.stages[0].rounds.append(Round(number=1, state=state))
     session.add(campaign)
     session.flush()
     phantom = make_phantom(np.random.default_rng(1), side_px=WIDTH_PX, infected=True, preset=CONSPICUOUS)
@@ -158,6 +183,9 @@ def add_case(session: Session, record: Record, phantom: Phantom, i: int) -> None
             fold=i % 5,
         )
     )
+    if stage.rounds[0].state is RoundState.DRAWING:
+        session.add(Comparison(round_id=stage.rounds[0].id, case_id=case.id, kind=SeatKind.DRAWING))
+        return
     for position in range(len(NETWORKS)):
         digest = record.store.put_map(proposal(phantom, rng))
         mask = MaskRow(campaign_id=stage.campaign_id, case_id=case.id, origin=MaskOrigin.NETWORK, map_digest=digest)

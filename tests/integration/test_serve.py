@@ -1,5 +1,6 @@
 """The web server as a process, killed in the middle of its work: what it acknowledged is on the disk."""
 
+import base64
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from http.cookiejar import CookieJar
@@ -17,7 +19,7 @@ import pytest
 from sqlalchemy import select
 
 from db.accounts import hash_password
-from db.models import Account, Comparison, Verdict
+from db.models import Account, Comparison, Draft, Verdict
 from db.record import Record
 from db.settings import Settings
 
@@ -69,6 +71,16 @@ class Reader:
     def next(self):
         return json.loads(self.ask("POST", "/api/stages/pilot/I/next", b"", self.headers))["comparison"]
 
+    def draft(self, token):
+        return json.loads(self.ask("GET", f"/api/comparisons/{token}/draft"))["draft"]
+
+    def keep_draft(self, token, stroke, revision):
+        """Send a drawing of which the first bits are the number of the stroke."""
+        bits = zlib.compress(stroke.to_bytes(4) + bytes(371))
+        fields = {"revision": revision, "slot": None, "started_from": None, "bits": base64.b64encode(bits).decode()}
+        body = json.dumps(fields).encode()
+        return json.loads(self.ask("PUT", f"/api/comparisons/{token}/draft", body, self.headers))["revision"]
+
     def decide(self, token, slot):
         body = json.dumps({"kind": "pick", "slot": slot}).encode()
         headers = self.headers | {"Idempotency-Key": f"key-{slot:05}"}
@@ -111,6 +123,34 @@ def test_no_acknowledged_verdict_is_lost_or_doubled_by_a_kill(serve, build_room)
         stored = session.scalars(select(Comparison.token).join(Verdict)).all()
     assert len(stored) == len(set(stored))
     assert set(acknowledged) <= set(stored) <= set(acknowledged) | set(pending.values())
+
+
+def test_no_acknowledged_draft_is_lost_by_a_kill(serve, build_room):
+    record = build_room()
+    with record.database.write() as session:
+        session.scalars(select(Account)).one().password = hash_password(PASSWORD)
+    stroke, revision, n_acknowledged = 0, None, 0
+    for run in range(3):
+        process, address = serve()
+        reader = Reader(address, "r1")
+        token = reader.next()["token"]
+        if draft := reader.draft(token):
+            found = int.from_bytes(zlib.decompress(base64.b64decode(draft["bits"]))[:4])
+            assert found in {stroke - 1, stroke}  # the last one that was sent may have arrived without its answer
+            stroke, revision = found, draft["revision"]
+        killer = threading.Timer(0.3 + run / 5, process.kill)
+        killer.start()
+        try:
+            while True:
+                stroke += 1
+                revision = reader.keep_draft(token, stroke, revision)
+                n_acknowledged += 1
+        except (OSError, HTTPException):
+            pass
+        killer.join()
+    assert n_acknowledged > 10
+    with record.database.read() as session:
+        assert int.from_bytes(zlib.decompress(session.scalars(select(Draft.bits)).one())[:4]) in {stroke - 1, stroke}
 
 
 def test_a_polite_end_closes_the_server(serve):

@@ -1,6 +1,8 @@
 /** The reading service over HTTP. */
 
+import { base64, deflate, fromBase64, inflate } from "./bytes";
 import type { Decision } from "./choice";
+import type { DrawingOf } from "./keeping";
 
 export interface Comparison {
   readonly token: string;
@@ -12,6 +14,8 @@ export interface Comparison {
   readonly n_decided: number;
   readonly n_left: number;
   readonly verdict: Decision | null;
+  readonly task: "choose" | "draw";
+  readonly redraw_from_candidate: boolean;
   readonly film_url: string;
   readonly bundle_url: string;
 }
@@ -19,8 +23,22 @@ export interface Comparison {
 export interface VerdictBody extends Decision {
   readonly confidence: null;
   readonly visible_ms: number;
+  readonly started_from: number | null;
   /** Packed bits at the film's size in base64. */
   readonly drawing: string | null;
+}
+
+/** A drawing that is kept on the server, saved `ageS` seconds ago. */
+export interface KeptDraft extends DrawingOf {
+  readonly revision: number;
+  readonly ageS: number;
+}
+
+interface DrawingBody {
+  readonly slot: number | null;
+  readonly started_from: number | null;
+  /** zlib of the packed bits, in base64. */
+  readonly bits: string;
 }
 
 export interface Decided {
@@ -84,6 +102,29 @@ export class Api {
     await this.json("PUT", `${this.comparison(token)}/verdict`, body, { "Idempotency-Key": key });
   }
 
+  /** The draft of a comparison, null if there is none. */
+  async draft(token: string): Promise<KeptDraft | null> {
+    type Answer = { draft: (DrawingBody & { revision: number; age_s: number }) | null };
+    const { draft } = await this.json<Answer>("GET", `${this.comparison(token)}/draft`);
+    return draft && { ...(await drawingOf(draft)), revision: draft.revision, ageS: draft.age_s };
+  }
+
+  /** Keeps a draft that was made from the one with `revision`; its own revision. */
+  async keepDraft(token: string, { slot, startedFrom, bits }: DrawingOf, revision: number | null): Promise<number> {
+    const body = { revision, slot, started_from: startedFrom, bits: base64(await deflate(bits)) };
+    return (await this.json<{ revision: number }>("PUT", `${this.comparison(token)}/draft`, body)).revision;
+  }
+
+  async discardDraft(token: string, revision: number): Promise<void> {
+    await this.json("DELETE", `${this.comparison(token)}/draft/${revision}`);
+  }
+
+  /** The reader's own drawing that counts now, null if there is none. */
+  async drawing(token: string): Promise<DrawingOf | null> {
+    const { drawing } = await this.json<{ drawing: DrawingBody | null }>("GET", `${this.comparison(token)}/drawing`);
+    return drawing && drawingOf(drawing);
+  }
+
   async media(url: string): Promise<Blob> {
     return (await this.request("GET", url)).blob();
   }
@@ -119,6 +160,10 @@ export class Api {
     if (!response.ok) throw await failure(response);
     return response;
   }
+}
+
+async function drawingOf({ slot, started_from: startedFrom, bits }: DrawingBody): Promise<DrawingOf> {
+  return { slot, startedFrom, bits: await inflate(fromBase64(bits)) };
 }
 
 async function failure(response: Response): Promise<Error> {

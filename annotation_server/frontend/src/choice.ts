@@ -1,6 +1,6 @@
 /** One comparison in the reader's hands: what is shown, what was seen, what is marked. No browser needed. */
 
-export type VerdictKind = "pick" | "touch_up" | "deny_all" | "no_infection" | "unreadable";
+export type VerdictKind = "pick" | "touch_up" | "deny_all" | "no_infection" | "unreadable" | "drawn";
 
 export const REASONS = ["quality", "not_frontal", "identifier_visible", "other"] as const;
 export type UnreadableReason = (typeof REASONS)[number];

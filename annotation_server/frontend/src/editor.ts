@@ -1,128 +1,140 @@
-/** A mask under the reader's brush, with undo. It knows nothing of panes, keys and servers. */
+/** A mask that is being drawn, with undo. It knows nothing of panes, keys and servers. */
 
-import { type Point, sweep } from "./brush";
+import { canonicalMask } from "./canonical";
+import { Hand, type Sheet } from "./hand";
 import { History } from "./history";
-import { type Mask, type Rect, area, equal, pack } from "./mask";
-import { type Look, LiveOverlay } from "./overlay";
+import { type Mask, type Rect, type Size, equal, extent, isEmpty, pack } from "./mask";
+import { LiveOverlay, type Look, outlinePath, paintFinal, paintLine } from "./overlay";
+import { fillHoles, removeSpecks } from "./parts";
 
 export interface Start {
-  /** The candidate that is touched up, null for a redraw. */
+  /** The candidate that is touched up, null for a drawing of one's own. */
   readonly slot: number | null;
+  /** The candidate that a redraw began with, null if it began blank. */
+  readonly startedFrom: number | null;
   /** What the drawing starts from. */
   readonly mask: Mask;
   /** What it must differ from: the candidate, or a blank mask. */
   readonly origin: Mask;
 }
 
-const LARGEST_SHARE = 0.25;
-const GROWTH = 1.2;
-
-export class Editor {
-  readonly slot: number | null;
-  erasing = false;
+export class Editor implements Sheet {
+  readonly hand: Hand;
   /** While it is being sent, a drawing stays as it is. */
   frozen = false;
+  private start: Start;
   private readonly mask: Mask;
-  private readonly origin: Mask;
-  private readonly strokes: History;
+  private readonly history: History;
   private readonly overlay: LiveOverlay;
-  private last: Point | null = null;
-  private value: 0 | 1 = 1;
+  private final: Path2D | null = null;
 
   /** `brushPx` is the brush's diameter in film pixels. */
-  constructor(
-    start: Start,
-    private brushPx: number,
-  ) {
-    this.slot = start.slot;
-    this.origin = start.origin;
+  constructor(start: Start, brushPx: number) {
+    this.start = start;
     this.mask = start.mask;
-    this.strokes = new History(this.mask);
+    this.hand = new Hand(this, brushPx);
+    this.history = new History(this.mask);
     this.overlay = new LiveOverlay(this.mask);
   }
 
-  get size(): number {
-    return this.brushPx;
+  get size(): Size {
+    return this.mask;
   }
 
-  get largest(): number {
-    return Math.round(Math.max(this.mask.width, this.mask.height) * LARGEST_SHARE);
+  get slot(): number | null {
+    return this.start.slot;
+  }
+
+  get startedFrom(): number | null {
+    return this.start.startedFrom;
   }
 
   get canUndo(): boolean {
-    return this.strokes.canUndo;
+    return this.history.canUndo;
   }
 
   get canRedo(): boolean {
-    return this.strokes.canRedo;
+    return this.history.canRedo;
   }
 
   get isEmpty(): boolean {
-    return area(this.mask) === 0;
+    return isEmpty(this.mask);
   }
 
   get isUnchanged(): boolean {
-    return equal(this.mask, this.origin);
+    return equal(this.mask, this.start.origin);
   }
 
-  resize(px: number): void {
-    this.brushPx = Math.min(this.largest, Math.max(1, Math.round(px)));
-  }
-
-  /** One key press larger (1) or smaller (-1). */
-  step(direction: number): void {
-    const wanted = this.brushPx * GROWTH ** direction;
-    this.resize(direction > 0 ? Math.max(wanted, this.brushPx + 1) : Math.min(wanted, this.brushPx - 1));
-  }
-
-  /** All points in film pixels. */
-  begin(at: Point, erase: boolean): void {
+  change(edit: (mask: Mask) => Rect | null): void {
     if (this.frozen) return;
-    this.value = erase || this.erasing ? 0 : 1;
-    this.last = at;
-    this.extend([at]);
+    const rect = edit(this.mask);
+    this.history.touch(rect);
+    if (rect) this.overlay.update(rect);
   }
 
-  extend(points: readonly Point[]): void {
-    for (const point of points) {
-      if (!this.last) return;
-      this.changed(sweep(this.mask, this.last, point, this.brushPx / 2, this.value));
-      this.last = point;
-    }
-  }
-
-  /** False if the stroke changed nothing. */
-  end(): boolean {
-    this.last = null;
-    return this.strokes.commit();
+  commit(): boolean {
+    return this.history.commit();
   }
 
   clear(): boolean {
-    if (this.frozen) return false;
-    this.mask.pixels.fill(0);
-    this.changed({ x: 0, y: 0, width: this.mask.width, height: this.mask.height });
-    return this.strokes.commit();
+    return this.act((mask) => {
+      const rect = extent(mask);
+      mask.pixels.fill(0);
+      return rect;
+    });
   }
 
+  fillHoles(): boolean {
+    return this.act(fillHoles);
+  }
+
+  /** Removes every part that is smaller than the brush; the largest part stays. */
+  removeSpecks(): boolean {
+    return this.act((mask) => removeSpecks(mask, this.hand.brushArea));
+  }
+
+  /** Goes on from a candidate instead of blank. */
+  startFrom(slot: number, candidate: Mask): boolean {
+    if (this.frozen) return false;
+    this.start = { ...this.start, startedFrom: slot, origin: candidate };
+    return this.act((mask) => {
+      mask.pixels.set(candidate.pixels);
+      return { x: 0, y: 0, width: mask.width, height: mask.height };
+    });
+  }
+
+  /** Takes back the last corner of an open polygon, else the last action. */
   undo(): boolean {
-    return !this.frozen && this.repaint(this.strokes.undo());
+    return this.hand.back() || (!this.frozen && this.repaint(this.history.undo()));
   }
 
   redo(): boolean {
-    return !this.frozen && this.repaint(this.strokes.redo());
+    return !this.frozen && this.repaint(this.history.redo());
+  }
+
+  /** Shows, as a second outline, what the drawing will count as on a canonical grid; null hides it. */
+  showFinal(grid: Size | null): void {
+    this.final = grid && outlinePath(canonicalMask(this.mask, grid), this.mask);
+  }
+
+  get showsFinal(): boolean {
+    return this.final !== null;
   }
 
   paint(context: CanvasRenderingContext2D, look: Look, scale: number): void {
     this.overlay.paint(context, look, scale);
+    if (this.final) paintFinal(context, this.final, scale);
+    paintLine(context, this.hand.line, this.hand.closes, scale);
   }
 
   bits(): Uint8Array<ArrayBuffer> {
     return pack(this.mask.pixels);
   }
 
-  private changed(rect: Rect | null): void {
-    this.strokes.touch(rect);
-    this.repaint(rect);
+  private act(edit: (mask: Mask) => Rect | null): boolean {
+    this.hand.cancel();
+    this.change(edit);
+    return this.commit();
   }
 
   private repaint(rect: Rect | null): boolean {
@@ -130,9 +142,3 @@ export class Editor {
     return rect !== null;
   }
 }
-
-/** A brush of a fortieth of the film, in film pixels. */
-export function usualBrush(size: { width: number; height: number }): number {
-  return Math.max(4, Math.round(Math.max(size.width, size.height) / 40));
-}
-

@@ -6,6 +6,9 @@ import type { Pane } from "./pane";
 const TAP_PX = 4;
 const WHEEL_STEP = 0.0015;
 const LINE_PX = 16;
+/** A hand rests on the glass for so long after its pen has left. */
+const PALM_MS = 500;
+const PEN_ERASER = 5;
 
 export interface GestureEvents {
   zoom(at: Point, factor: number, pane: Pane): void;
@@ -17,21 +20,27 @@ export interface GestureEvents {
   resizeBrush(step: number): void;
   /** Whether a left drag draws; asked when it begins. */
   readonly draws: boolean;
-  strokeBegin(at: Point, erase: boolean): void;
+  strokeBegin(at: Point, erase: boolean, timeMs: number): void;
   strokeMove(points: readonly Point[]): void;
   strokeEnd(): void;
-  /** Where the pointer is without a button, null when it has left. */
+  /** Where the pointer is, null when it has left. */
   hover(at: Point | null): void;
 }
 
-type Drag = "stroke" | "pan" | "window" | "touch";
+/** The mouse or pen that is down, and what it does. */
+interface Drag {
+  readonly id: number;
+  readonly kind: "stroke" | "pan" | "window";
+  readonly start: Point;
+  last: Point;
+}
 
-/** Watches one pane. Mouse and pen draw, fingers pan and zoom. */
+/** Watches one pane. Mouse and pen draw, fingers pan and zoom; a hand that rests beside its pen does nothing. */
 export class Gestures {
   private drag: Drag | null = null;
-  private start: Point = { x: 0, y: 0 };
-  private last: Point = { x: 0, y: 0 };
   private readonly fingers = new Map<number, Point>();
+  private touched: Point | null = null;
+  private penSeenMs = -Infinity;
 
   constructor(
     private readonly pane: Pane,
@@ -43,7 +52,9 @@ export class Gestures {
     element.addEventListener("pointermove", (event) => this.move(event));
     element.addEventListener("pointerup", (event) => this.up(event));
     element.addEventListener("pointercancel", (event) => this.up(event));
-    element.addEventListener("pointerleave", () => this.events.hover(null));
+    element.addEventListener("pointerleave", (event) => {
+      if (event.pointerType !== "touch") this.events.hover(null);
+    });
     element.addEventListener("contextmenu", (event) => event.preventDefault());
   }
 
@@ -61,39 +72,49 @@ export class Gestures {
   }
 
   private down(event: PointerEvent): void {
-    this.start = this.last = this.at(event);
-    this.pane.element.setPointerCapture(event.pointerId);
+    const at = this.at(event);
+    this.notePen(event);
     if (event.pointerType === "touch") {
-      this.fingers.set(event.pointerId, this.start);
-      this.drag = "touch";
-      return;
-    }
-    if (this.drag) return;
-    this.drag = this.meaning(event);
-    if (this.drag === "stroke") this.events.strokeBegin(this.start, event.ctrlKey || (event.buttons & 32) !== 0);
+      if (this.drag || event.timeStamp - this.penSeenMs < PALM_MS) return;
+      this.touched = this.fingers.size === 0 ? at : null;
+      this.fingers.set(event.pointerId, at);
+    } else if (!this.drag) {
+      this.fingers.clear(); // the palm came down before its pen
+      this.drag = { id: event.pointerId, kind: this.meaning(event), start: at, last: at };
+    } else return;
+    this.pane.element.setPointerCapture(event.pointerId);
+    const erases = event.ctrlKey || event.button === PEN_ERASER;
+    if (this.drag?.kind === "stroke") this.events.strokeBegin(at, erases, event.timeStamp);
   }
 
-  private meaning(event: PointerEvent): Drag {
+  private meaning(event: PointerEvent): Drag["kind"] {
     if (event.button === 2) return "window";
-    if (event.button === 0 && this.events.draws && !event.shiftKey) return "stroke";
-    // 5 is the eraser end of a pen.
-    return event.button === 5 && this.events.draws ? "stroke" : "pan";
+    const draws = event.button === PEN_ERASER || (event.button === 0 && !event.shiftKey);
+    return draws && this.events.draws ? "stroke" : "pan";
   }
 
   private move(event: PointerEvent): void {
     const at = this.at(event);
-    if (event.pointerType === "touch") this.finger(event.pointerId, at);
-    else this.events.hover(at);
-    const [dx, dy] = [at.x - this.last.x, at.y - this.last.y];
-    this.last = at;
-    if (this.drag === "stroke") {
-      const points = event.getCoalescedEvents().map((one) => this.at(one));
-      this.events.strokeMove(points.length > 0 ? points : [at]);
-    } else if (this.drag === "pan") this.events.pan(dx, dy, this.pane);
-    else if (this.drag === "window") {
-      const { width, height } = this.pane.size;
-      this.events.shade(dx / width, dy / height);
-    }
+    this.notePen(event);
+    if (event.pointerType === "touch") return this.finger(event.pointerId, at);
+    this.events.hover(at);
+    const { drag } = this;
+    if (drag?.id !== event.pointerId) return;
+    const [dx, dy] = [at.x - drag.last.x, at.y - drag.last.y];
+    drag.last = at;
+    if (drag.kind === "stroke") this.events.strokeMove(this.path(event));
+    else if (drag.kind === "pan") this.events.pan(dx, dy, this.pane);
+    else this.events.shade(dx / this.pane.size.width, dy / this.pane.size.height);
+  }
+
+  /** Every place that the pointer went through since the last event. Where pages come over plain HTTP only the last. */
+  private path(event: PointerEvent): Point[] {
+    const events = (event as Partial<PointerEvent>).getCoalescedEvents ? event.getCoalescedEvents() : [];
+    return (events.length > 0 ? events : [event]).map((one) => this.at(one));
+  }
+
+  private notePen(event: PointerEvent): void {
+    if (event.pointerType === "pen") this.penSeenMs = event.timeStamp;
   }
 
   private finger(id: number, at: Point): void {
@@ -109,12 +130,18 @@ export class Gestures {
   }
 
   private up(event: PointerEvent): void {
-    const wasDrag = this.drag;
-    this.fingers.delete(event.pointerId);
-    if (this.fingers.size > 0 || !wasDrag) return;
-    this.drag = null;
-    if (wasDrag === "stroke") this.events.strokeEnd();
-    else if (event.button === 0 && distance(this.start, this.at(event)) <= TAP_PX) this.events.tap(this.pane);
+    const { drag, touched } = this;
+    if (this.fingers.delete(event.pointerId)) {
+      if (touched && this.fingers.size === 0) this.tap(touched, event);
+    } else if (drag?.id === event.pointerId) {
+      this.drag = null;
+      if (drag.kind === "stroke") this.events.strokeEnd();
+      else if (event.button === 0) this.tap(drag.start, event);
+    }
+  }
+
+  private tap(start: Point, event: PointerEvent): void {
+    if (distance(start, this.at(event)) <= TAP_PX) this.events.tap(this.pane);
   }
 }
 

@@ -1,16 +1,22 @@
 /** What the browser keeps until the server has it: drafts of drawings, and verdicts on their way. */
 
 import type { VerdictBody } from "./api";
-import type { Size } from "./mask";
 
-export interface Draft extends Size {
-  readonly token: string;
-  /** The candidate that is touched up, null for a redraw. */
+/** What a drawing is, and what it was made from; the bits are packed. */
+export interface DrawingOf {
+  /** The candidate that is touched up, null for a drawing of one's own. */
   readonly slot: number | null;
-  readonly bits: Uint8Array;
-  readonly savedAt: number;
-  /** Sent drawings are kept for a while, so that a revision can go on from them. */
-  readonly sent: boolean;
+  /** The candidate that a redraw began with, null if it began blank. */
+  readonly startedFrom: number | null;
+  readonly bits: Uint8Array<ArrayBuffer>;
+}
+
+export interface Draft extends DrawingOf {
+  readonly token: string;
+  /** Of the server's draft that it was made from, null if there was none. */
+  readonly revision: number | null;
+  /** Whether the server lacks what is drawn here. */
+  readonly unsent: boolean;
 }
 
 /** A verdict that may or may not have reached the server; its key makes sending it again harmless. */
@@ -24,8 +30,6 @@ interface Tables {
   readonly drafts: Draft;
   readonly parcels: Parcel;
 }
-
-const SENT_KEPT = 40;
 
 /** IndexedDB, or this page's memory where the browser has none (a private window may not). */
 export class Keeping {
@@ -42,15 +46,6 @@ export class Keeping {
 
   dropDraft(token: string): Promise<void> {
     return this.delete("drafts", token);
-  }
-
-  /** Marks a draft as sent, and forgets the oldest of those. */
-  async draftSent(token: string): Promise<void> {
-    const draft = await this.draft(token);
-    if (!draft) return;
-    await this.put("drafts", { ...draft, sent: true });
-    const sent = (await this.all("drafts")).filter((one) => one.sent).sort((a, b) => b.savedAt - a.savedAt);
-    for (const old of sent.slice(SENT_KEPT)) await this.dropDraft(old.token);
   }
 
   parcels(): Promise<Parcel[]> {

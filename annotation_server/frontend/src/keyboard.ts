@@ -2,7 +2,7 @@
 
 import type { Choice } from "./choice";
 import type { Frame } from "./frame";
-import { type Action, type CaseAction, actionOf, digitOf, isViewAction } from "./keys";
+import { type Action, type CaseAction, type ToolAction, actionOf, digitOf, isViewAction } from "./keys";
 import type { View } from "./view";
 
 /** Pressed longer than this, a digit's key was held, not tapped. */
@@ -12,7 +12,7 @@ export interface KeyTarget {
   readonly mode: "reading" | "drawing";
   /** Of the case that is being read; null when there is none. */
   readonly choice: Choice | null;
-  run(action: CaseAction): void;
+  run(action: CaseAction | ToolAction): void;
   select(slot: number | null): void;
   flip(slot: number | null | undefined): void;
   toggleAlso(slot: number): void;
@@ -20,7 +20,7 @@ export interface KeyTarget {
 
 const REPEATING: readonly Action[] = [
   "smaller", "larger", "zoomIn", "zoomOut", "panLeft", "panRight", "panUp", "panDown", "lessOpaque", "moreOpaque",
-  "takeBack", "redo",
+  "undo", "redo",
 ]; // prettier-ignore
 
 export class Keyboard {
@@ -48,8 +48,7 @@ export class Keyboard {
   private act(event: KeyboardEvent): boolean {
     const action = actionOf(event, this.target.mode);
     if (!action) return false;
-    const takesBackVerdict = action === "takeBack" && this.target.mode === "reading";
-    if (event.repeat && (!REPEATING.includes(action) || takesBackVerdict)) return true;
+    if (event.repeat && !REPEATING.includes(action)) return true;
     if (isViewAction(action)) this.view.run(action);
     else this.target.run(action);
     return true;

@@ -2,20 +2,31 @@
 
 const VIEW_ACTIONS = [
   "toggleGrid", "overlayStyle", "lessOpaque", "moreOpaque", "disagreement", "invert", "reset",
-  "zoomIn", "zoomOut", "panLeft", "panRight", "panUp", "panDown",
+  "zoomIn", "zoomOut", "panLeft", "panRight", "panUp", "panDown", "hideMask",
+] as const; // prettier-ignore
+
+const TOOL_ACTIONS = [
+  "brush", "eraser", "lasso", "polygon", "smaller", "larger", "fillHoles", "removeSpecks", "clear", "undo", "redo",
+  "asItCounts",
 ] as const; // prettier-ignore
 
 /** What changes how the film is looked at, and nothing else. */
 export type ViewAction = (typeof VIEW_ACTIONS)[number];
 
-export type CaseAction =
-  | "accept" | "touchUp" | "denyAll" | "noInfection" | "flag" | "previous" | "postpone" | "takeBack" | "redo"
-  | "help" | "leave" | "brush" | "eraser" | "smaller" | "larger"; // prettier-ignore
+/** What is done to a drawing. */
+export type ToolAction = (typeof TOOL_ACTIONS)[number];
 
-export type Action = ViewAction | CaseAction;
+export type CaseAction =
+  | "accept" | "touchUp" | "denyAll" | "noInfection" | "flag" | "previous" | "postpone" | "takeBack" | "help" | "leave"; // prettier-ignore
+
+export type Action = ViewAction | ToolAction | CaseAction;
 
 export function isViewAction(action: Action): action is ViewAction {
   return (VIEW_ACTIONS as readonly Action[]).includes(action);
+}
+
+export function isToolAction(action: Action): action is ToolAction {
+  return (TOOL_ACTIONS as readonly Action[]).includes(action);
 }
 
 export interface KeyPress {
@@ -38,7 +49,9 @@ const READING: Readonly<Record<string, Action>> = {
 }; // prettier-ignore
 
 const DRAWING: Readonly<Record<string, Action>> = {
-  KeyB: "brush", KeyE: "eraser", BracketLeft: "smaller", BracketRight: "larger",
+  KeyB: "brush", KeyE: "eraser", KeyQ: "lasso", KeyT: "polygon", BracketLeft: "smaller", BracketRight: "larger",
+  KeyJ: "fillHoles", KeyK: "removeSpecks", Delete: "clear", KeyM: "hideMask", KeyU: "asItCounts",
+  KeyN: "noInfection", KeyF: "flag", Backspace: "previous", KeyP: "postpone",
 }; // prettier-ignore
 
 /** By what is printed on the key, where that is the point of it. */
@@ -48,8 +61,9 @@ const PRINTED: Readonly<Record<string, Action>> = { "?": "help", F1: "help", "+"
 export function actionOf(press: KeyPress, mode: "reading" | "drawing"): Action | null {
   if (press.altKey) return null;
   if (press.ctrlKey || press.metaKey) {
-    if (press.key.toLowerCase() === "z") return press.shiftKey ? "redo" : "takeBack";
-    return press.key.toLowerCase() === "y" ? "redo" : null;
+    const [undo, redo] = mode === "drawing" ? (["undo", "redo"] as const) : (["takeBack", null] as const);
+    if (press.key.toLowerCase() === "z") return press.shiftKey ? redo : undo;
+    return press.key.toLowerCase() === "y" ? redo : null;
   }
   return PRINTED[press.key] ?? (mode === "reading" ? READING : DRAWING)[press.code] ?? EVERYWHERE[press.code] ?? null;
 }

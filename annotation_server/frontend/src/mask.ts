@@ -64,6 +64,21 @@ export function isEmpty(mask: Mask): boolean {
   return !mask.pixels.includes(1);
 }
 
+/** The smallest rectangle around what is set, null if nothing is. */
+export function extent({ width, pixels }: Mask): Rect | null {
+  const first = pixels.indexOf(1);
+  if (first < 0) return null;
+  const y = Math.floor(first / width);
+  const bottom = Math.floor(pixels.lastIndexOf(1) / width) + 1;
+  let [left, right] = [width, 0];
+  for (let row = y; row < bottom; row++) {
+    const start = row * width;
+    for (let x = 0; x < left; x++) if (pixels[start + x]) left = x;
+    for (let x = width; x > right; x--) if (pixels[start + x - 1]) right = x;
+  }
+  return { x: left, y, width: right - left, height: bottom - y };
+}
+
 export function equal(a: Mask, b: Mask): boolean {
   if (a.pixels.length !== b.pixels.length) return false;
   for (let i = 0; i < a.pixels.length; i++) if (a.pixels[i] !== b.pixels[i]) return false;

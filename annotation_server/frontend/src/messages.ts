@@ -1,12 +1,16 @@
 /** Every text that the reader sees. English; another language is another module of this shape. */
 
+import type { Whereabouts } from "./autosave";
 import type { UnreadableReason, VerdictKind } from "./choice";
+import type { Tool } from "./hand";
 import type { Style } from "./overlay";
 
 const list = (slots: readonly number[]): string => slots.map((slot) => slot + 1).join(", ");
 const once = (n: number, one: string, many: string): string => (n === 1 ? one : many);
 
 const styles: Readonly<Record<Style, string>> = { outline: "Outline", fill: "Fill", both: "Both" };
+
+const tools: Readonly<Record<Tool, string>> = { brush: "Brush", lasso: "Lasso", polygon: "Polygon" };
 
 const reasons: Readonly<Record<UnreadableReason, string>> = {
   quality: "Poor quality",
@@ -21,6 +25,7 @@ const verdicts: Readonly<Record<VerdictKind, string>> = {
   deny_all: "redrawn",
   no_infection: "no infection",
   unreadable: "flagged",
+  drawn: "drawn",
 };
 
 export const text = {
@@ -38,6 +43,7 @@ export const text = {
   candidates: "Candidates",
   candidate: (slot: number): string => `Candidate ${slot + 1}`,
   filmAlone: "Film alone",
+  filmDrawn: "Film with your drawing",
   filmWith: (slot: number): string => `Film with candidate ${slot + 1}`,
   seen: "seen",
   notSeen: "not seen yet",
@@ -76,30 +82,69 @@ export const text = {
   reasons,
   cancel: "Cancel",
 
-  drawing: "Redraw",
-  drawingHint: "The film starts blank. Paint what you see.",
-  touchUpHint: "Candidate as you saw it. Paint and erase.",
-  brush: "Brush",
-  eraser: "Eraser",
+  drawing: { touchUp: "Touch up", redraw: "Redraw", draw: "Drawing" },
+  drawingHint: {
+    touchUp: "Candidate as you saw it. Paint and erase.",
+    redraw: "The film starts blank. Draw what you see.",
+    draw: "Draw the infection that you see.",
+  },
+  startFromLabel: "Start from",
+  startFrom: (slot: number): string => `Start from candidate ${slot + 1}`,
+  toolsLabel: "Tools",
+  tools,
+  erase: "Erase",
+  hideMask: "Hide mask",
   size: "Size",
   sizeOf: (px: number): string => `${px} px`,
   undo: "Undo",
   redo: "Redo",
+  fillHoles: "Fill holes",
+  noHoles: "There is no hole.",
+  removeSpecks: "Specks",
+  noSpecks: "No part is smaller than the brush.",
   clear: "Clear",
+  asItCounts: "As it counts",
   save: "Save drawing",
   back: "Back",
-  nothingDrawn: "Nothing is drawn. If there is no infection, go back and press N.",
+  nothingDrawn: {
+    touchUp: "Nothing is left. If there is no infection, go back and press N.",
+    redraw: "Nothing is drawn. If there is no infection, go back and press N.",
+    draw: "Nothing is drawn. If there is no infection, press N.",
+  },
+  clearFirst: "Something is drawn. Save it, or clear it first.",
   nothingChanged: "Nothing was changed. To take the candidate as it is, go back and accept it.",
-  draftKept: (time: string): string => `Draft kept in this browser ${time}`,
+  draftKept: (where: Whereabouts, time: string): string => {
+    switch (where.kind) {
+      case "everywhere":
+        return `Draft kept ${time}`;
+      case "here":
+        return `Draft kept in this browser ${time}`;
+      case "offline":
+        return "No connection. The draft is only in this browser; it is sent when the network is back.";
+      case "signedOut":
+        return "Your session has ended. The draft is only in this browser.";
+      case "refused":
+        return `The draft is only in this browser. ${where.message}`;
+    }
+  },
   draftFound: "A drawing of this case was not sent.",
+  draftRestored: "Your unsent drawing goes on.",
   restore: "Restore it",
   discard: "Discard it",
+  twoDrafts: "Two drawings of this case were not sent: one of this browser, one of another.",
+  restoreHere: "Restore this browser's",
+  restoreElsewhere: "Restore the other",
+  stale: "This case was also drawn in another window or on another machine.",
+  keepThis: "Keep this drawing",
+  takeOther: "Take the other",
+  notNow: "The server cannot be reached. Try again.",
   goesOn: "Goes on from your earlier drawing.",
 
-  nextReady: (at: number, of: number, nCandidates: number): string => `Case ${at} of ${of}, ${nCandidates} candidates`,
+  nextReady: (at: number, of: number, nCandidates: number): string =>
+    `Case ${at} of ${of}, ${nCandidates === 0 ? "to draw" : `${nCandidates} candidates`}`,
   saved: (kind: VerdictKind, slot: number | null): string => {
     const what = slot === null ? verdicts[kind] : `${slot + 1} ${verdicts[kind]}`;
-    return `Saved: ${what}. Ctrl+Z takes it back.`;
+    return `Saved: ${what}. ${kind === "drawn" ? "Backspace" : "Ctrl+Z"} takes it back.`;
   },
   revised: "Saved: verdict revised.",
   postponed: "Postponed.",
@@ -154,14 +199,21 @@ export const text = {
       ["Right drag", "window and level"],
     ],
     drawing: [
-      ["Left drag, pen", "draw"],
-      ["Ctrl held", "erase"],
-      ["B, E", "brush, eraser"],
+      ["B, Q, T", "brush, lasso, polygon"],
+      ["E", "erase on or off"],
+      ["Ctrl held", "erase, cut out"],
       ["[ ], Shift wheel", "size"],
-      ["Shift drag, fingers", "pan; two fingers zoom"],
+      ["Enter, double click", "close the polygon"],
+      ["Backspace, Esc", "last corner back, give up"],
+      ["J", "fill holes"],
+      ["K", "remove specks below the brush"],
+      ["Del", "clear"],
+      ["M, Space held", "hide the mask"],
+      ["U", "as it will count"],
       ["Ctrl Z, Ctrl Y", "undo, redo"],
-      ["Enter", "save"],
-      ["Esc", "back; the draft is kept"],
+      ["Pen", "draw; fingers pan and zoom"],
+      ["Shift drag", "pan"],
+      ["Enter, Esc", "save, back"],
     ],
   },
 } as const;

@@ -1,6 +1,7 @@
 /** Paints masks over the film: one colour and one stroke, whoever made the mask. */
 
-import { type Mask, type Rect, type Size, disagreement } from "./mask";
+import type { Point } from "./brush";
+import { type Mask, type Rect, type Size, disagreement, extent } from "./mask";
 import { type Contour, allCells, contours } from "./outline";
 
 export const STYLES = ["outline", "fill", "both"] as const;
@@ -18,6 +19,11 @@ const HALO = "rgb(0 0 0 / 0.55)";
 const STROKE_PX = 1.75;
 const HALO_PX = 3.75;
 const FILL_OPACITY = 0.4;
+const LINE = "rgb(255 255 255)";
+const CORNER_PX = 4;
+const FINAL = "rgb(124 196 255)";
+const FINAL_PX = 1.25;
+const FINAL_DASH_PX = 4;
 
 /** The outline of a mask, its corners rounded, scaled to `size`. */
 export function outlinePath(mask: Mask, size: Size): Path2D {
@@ -45,10 +51,16 @@ export function paintCandidate(context: CanvasRenderingContext2D, outline: Path2
   if (look.style !== "fill") strokePaths(context, [outline], look.opacity, scale);
 }
 
-function strokePaths(context: CanvasRenderingContext2D, paths: readonly Path2D[], opacity: number, scale: number): void {
+function strokePaths(
+  context: CanvasRenderingContext2D,
+  paths: readonly Path2D[],
+  opacity: number,
+  scale: number,
+  stroke = STROKE,
+): void {
   context.globalAlpha = opacity;
   context.lineJoin = "round";
-  for (const [colour, width] of [[HALO, HALO_PX], [STROKE, STROKE_PX]] as const) {
+  for (const [colour, width] of [[HALO, HALO_PX], [stroke, STROKE_PX]] as const) {
     context.strokeStyle = colour;
     context.lineWidth = width / scale;
     for (const path of paths) context.stroke(path);
@@ -68,62 +80,108 @@ export function disagreementImage(masks: readonly Mask[]): HTMLCanvasElement | n
   return canvas;
 }
 
+/** The line of a lasso or polygon on its way, in film pixels. */
+export function paintLine(context: CanvasRenderingContext2D, points: readonly Point[], closes: boolean, scale: number): void {
+  if (points.length === 0) return;
+  const path = new Path2D();
+  path.moveTo(points[0].x, points[0].y);
+  for (const { x, y } of points) path.lineTo(x, y);
+  if (closes) path.closePath();
+  strokePaths(context, [path], 1, scale, LINE);
+  const corners = closes ? [] : points.slice(0, 1);
+  for (const { x, y } of corners) {
+    context.beginPath();
+    context.arc(x, y, CORNER_PX / scale, 0, 2 * Math.PI);
+    context.fillStyle = LINE;
+    context.fill();
+  }
+}
+
+/** What a drawing will count as: a thin line of another colour and dashed, so that it does not hang on colour. */
+export function paintFinal(context: CanvasRenderingContext2D, outline: Path2D, scale: number): void {
+  context.globalAlpha = 1;
+  context.strokeStyle = FINAL;
+  context.lineWidth = FINAL_PX / scale;
+  context.setLineDash([FINAL_DASH_PX / scale]);
+  context.stroke(outline);
+  context.setLineDash([]);
+}
+
 const TILE_PX = 64;
 
-/** A mask that changes under the brush: its fill is exact pixels, its outline is kept in tiles. */
+/**
+ * A mask that changes under the brush: its fill is exact pixels, its outline is kept in tiles. What changed is brought
+ * up to date once a frame, when it is painted.
+ */
 export class LiveOverlay {
-  private readonly canvas = document.createElement("canvas");
-  private readonly context: CanvasRenderingContext2D;
   private readonly tiles = new Map<number, Path2D>();
+  private readonly stale = new Set<number>();
+  private readonly columns: number;
+  /** Made when a fill is first shown: it takes four bytes a pixel. */
+  private fill: CanvasRenderingContext2D | null = null;
 
   constructor(private readonly mask: Mask) {
-    this.canvas.width = mask.width;
-    this.canvas.height = mask.height;
-    const context = this.canvas.getContext("2d");
-    if (!context) throw new Error("This browser has no 2D canvas.");
-    this.context = context;
-    this.update({ x: 0, y: 0, width: mask.width, height: mask.height });
+    this.columns = Math.ceil((mask.width + 1) / TILE_PX);
+    const rect = extent(mask);
+    if (rect) this.update(rect);
   }
 
-  /** Brings the picture up to date with the mask in `rect`. */
+  /** The mask has changed in `rect`. */
   update(rect: Rect): void {
-    this.refill(rect);
-    const columns = Math.ceil((this.mask.width + 1) / TILE_PX);
     for (let ty = Math.floor(rect.y / TILE_PX); ty <= Math.floor((rect.y + rect.height) / TILE_PX); ty++) {
       for (let tx = Math.floor(rect.x / TILE_PX); tx <= Math.floor((rect.x + rect.width) / TILE_PX); tx++) {
-        const found = contours(this.mask, this.tile(tx, ty));
-        if (found.length > 0) this.tiles.set(ty * columns + tx, straightPath(found));
-        else this.tiles.delete(ty * columns + tx);
+        this.stale.add(ty * this.columns + tx);
       }
     }
   }
 
   paint(context: CanvasRenderingContext2D, look: Look, scale: number): void {
-    if (look.style !== "outline") {
+    if (look.style !== "outline") this.prepareFill();
+    this.refresh();
+    if (this.fill && look.style !== "outline") {
       context.globalAlpha = look.opacity * FILL_OPACITY;
       context.imageSmoothingEnabled = scale < 2;
-      context.drawImage(this.canvas, 0, 0);
+      context.drawImage(this.fill.canvas, 0, 0);
     }
     if (look.style !== "fill") strokePaths(context, [...this.tiles.values()], look.opacity, scale);
   }
 
+  private prepareFill(): void {
+    if (this.fill) return;
+    const { width, height } = this.mask;
+    const canvas = Object.assign(document.createElement("canvas"), { width, height });
+    this.fill = canvas.getContext("2d");
+    this.update({ x: 0, y: 0, width, height });
+  }
+
+  private refresh(): void {
+    for (const number of this.stale) {
+      const [tx, ty] = [number % this.columns, Math.floor(number / this.columns)];
+      const cells = allCells(this.mask);
+      const [x, y] = [tx * TILE_PX, ty * TILE_PX];
+      const tile = { x, y, width: Math.min(TILE_PX, cells.width - x), height: Math.min(TILE_PX, cells.height - y) };
+      const found = contours(this.mask, tile);
+      if (found.length > 0) this.tiles.set(number, straightPath(found));
+      else this.tiles.delete(number);
+      this.refill(tile);
+    }
+    this.stale.clear();
+  }
+
   private refill({ x, y, width, height }: Rect): void {
+    if (!this.fill) return;
     const image = new ImageData(width, height);
     const pixels = new Uint32Array(image.data.buffer);
     const [colour] = new Uint32Array(Uint8Array.of(COLOUR.red, COLOUR.green, COLOUR.blue, 255).buffer);
-    for (let row = 0; row < height; row++) {
+    // A tile of cells reaches one pixel beyond the mask.
+    const [right, bottom] = [Math.min(width, this.mask.width - x), Math.min(height, this.mask.height - y)];
+    for (let row = 0; row < bottom; row++) {
       const start = (y + row) * this.mask.width + x;
-      for (let column = 0; column < width; column++) {
+      for (let column = 0; column < right; column++) {
         if (this.mask.pixels[start + column]) pixels[row * width + column] = colour;
       }
     }
-    this.context.putImageData(image, x, y);
-  }
-
-  private tile(tx: number, ty: number): Rect {
-    const cells = allCells(this.mask);
-    const [x, y] = [tx * TILE_PX, ty * TILE_PX];
-    return { x, y, width: Math.min(TILE_PX, cells.width - x), height: Math.min(TILE_PX, cells.height - y) };
+    this.fill.putImageData(image, x, y);
   }
 }
 

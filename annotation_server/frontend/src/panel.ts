@@ -1,8 +1,8 @@
 /** The controls beside the film: everything a key does, a button does too. */
 
 import type { Choice } from "./choice";
+import { radios, section, slider } from "./controls";
 import { allow, command, h, press, relabel } from "./dom";
-import type { Editor } from "./editor";
 import type { CaseAction, ViewAction } from "./keys";
 import { text } from "./messages";
 import { STYLES, type Look, type Style } from "./overlay";
@@ -11,8 +11,6 @@ export interface PanelEvents {
   run(action: CaseAction): void;
   select(slot: number | null): void;
   toggleAlso(slot: number): void;
-  setBrush(px: number): void;
-  clear(): void;
 }
 
 export interface ViewEvents {
@@ -20,36 +18,6 @@ export interface ViewEvents {
   setStyle(style: Style): void;
   setOpacity(opacity: number): void;
   setGrid(grid: boolean): void;
-}
-
-/** A radio group that looks like a row of buttons. A click leaves no focus behind, so that Enter still accepts. */
-function radios<Value>(
-  name: string,
-  legend: string,
-  options: readonly { value: Value; label: string; description: string }[],
-  choose: (value: Value) => void,
-): { element: HTMLElement; inputs: HTMLInputElement[]; check: (value: Value) => void } {
-  const inputs = options.map(({ value, description }) => {
-    const input = h("input", { type: "radio", name, "aria-label": description });
-    input.addEventListener("change", () => choose(value));
-    input.addEventListener("click", (event) => {
-      if (event.detail > 0) input.blur();
-    });
-    return input;
-  });
-  const labels = options.map(({ label }, i) => h("label", { class: "option" }, inputs[i], h("span", {}, label)));
-  const element = h("div", { class: `options ${name}`, role: "radiogroup", "aria-label": legend }, ...labels);
-  const check = (wanted: Value): void => options.forEach(({ value }, i) => (inputs[i].checked = value === wanted));
-  return { element, inputs, check };
-}
-
-function section(title: string, ...children: readonly Node[]): HTMLElement {
-  return h("section", { "aria-label": title }, h("h2", {}, title), ...children);
-}
-
-function slider(label: string, id: string, range: { min: number; max: number; step: number }): HTMLInputElement {
-  const { min, max, step } = range;
-  return h("input", { type: "range", id, "aria-label": label, min: `${min}`, max: `${max}`, step: `${step}` });
 }
 
 /** Candidates and verdicts of one comparison. */
@@ -110,66 +78,6 @@ export class ReadingPanel {
       press(button, choice.alsoAcceptable.includes(slot));
       allow(button, slot !== selected);
     });
-  }
-}
-
-/** Tools of the editor. */
-export class DrawingPanel {
-  readonly element: HTMLElement;
-  private readonly tools;
-  private readonly size: HTMLInputElement;
-  private readonly readout = h("output", { for: "brush-size" });
-  private readonly undo: HTMLButtonElement;
-  private readonly redo: HTMLButtonElement;
-  private readonly save: HTMLButtonElement;
-  private readonly kept = h("p", { class: "kept" });
-
-  constructor(editor: Editor, events: PanelEvents) {
-    this.tools = radios(
-      "tools",
-      text.drawing,
-      [
-        { value: false, label: `${text.brush} B`, description: text.brush },
-        { value: true, label: `${text.eraser} E`, description: text.eraser },
-      ],
-      (erasing) => events.run(erasing ? "eraser" : "brush"),
-    );
-    this.size = slider(text.size, "brush-size", { min: 1, max: editor.largest, step: 1 });
-    this.size.addEventListener("input", () => events.setBrush(this.size.valueAsNumber));
-    this.undo = command(text.undo, "Ctrl Z", () => events.run("takeBack"));
-    this.redo = command(text.redo, "Ctrl Y", () => events.run("redo"));
-    this.save = command(text.save, "↵", () => events.run("accept"), "primary");
-    const title = editor.slot === null ? text.drawing : text.touchUp(editor.slot);
-    this.element = h(
-      "div",
-      { class: "block" },
-      section(
-        title,
-        h("p", { class: "shown" }, editor.slot === null ? text.drawingHint : text.touchUpHint),
-        this.tools.element,
-        h("div", { class: "line" }, h("span", {}, text.size), this.size, this.readout),
-        h("div", { class: "stack" }, this.undo, this.redo, command(text.clear, "", () => events.clear())),
-        this.save,
-        command(text.back, "Esc", () => events.run("leave"), "quiet"),
-        this.kept,
-      ),
-    );
-  }
-
-  update(editor: Editor): void {
-    this.tools.check(editor.erasing);
-    this.size.value = `${editor.size}`;
-    this.readout.textContent = text.sizeOf(editor.size);
-    allow(this.undo, editor.canUndo);
-    allow(this.redo, editor.canRedo);
-  }
-
-  sayKept(time: string): void {
-    this.kept.textContent = text.draftKept(time);
-  }
-
-  allowSave(allowed: boolean): void {
-    allow(this.save, allowed);
   }
 }
 

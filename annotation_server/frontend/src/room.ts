@@ -1,19 +1,23 @@
 /** The reading room: which case is before the reader, and what becomes of it. */
 
 import { Api, type Comparison, Refused, SessionEnded } from "./api";
+import { base64 } from "./bytes";
 import type { Choice, Decision, UnreadableReason, VerdictKind } from "./choice";
-import { Desk } from "./desk";
+import type { Cabinet, Desk } from "./desk";
 import { command, h } from "./dom";
+import { Drafts } from "./drafts";
+import type { Editor } from "./editor";
 import { loadCase } from "./film";
 import { Frame } from "./frame";
 import { Keeping } from "./keeping";
 import { Keyboard } from "./keyboard";
-import type { CaseAction } from "./keys";
+import { type CaseAction, type ToolAction, isToolAction } from "./keys";
 import { text } from "./messages";
-import { Outbox, Patience, base64 } from "./outbox";
+import { Outbox, Patience } from "./outbox";
 import { type PanelEvents, ReadingPanel } from "./panel";
 import { Screen } from "./screen";
 import { Sitting } from "./sitting";
+import { Studio } from "./studio";
 import { View } from "./view";
 
 const RENEW_MS = 240_000;
@@ -30,12 +34,12 @@ export class Room implements PanelEvents {
   private readonly frame: Frame;
   private readonly screen: Screen;
   private readonly view: View;
+  private readonly studio: Studio;
   private phase: Phase = "loading";
   private sitting: Sitting | null = null;
   /** The case that waits while an earlier one is revised; undefined while none is. */
   private current: Sitting | null | undefined;
   private readingPanel: ReadingPanel | null = null;
-  private desk: Desk | null = null;
   private progress = { at: 0, of: 0 };
   private active = true;
 
@@ -50,17 +54,27 @@ export class Room implements PanelEvents {
     this.screen = new Screen(this.frame.stage, {
       onShown: (slots) => this.shown(slots),
       onTap: (slot) => this.select(slot),
-      onStroke: () => this.strokeEnded(),
-      onBrush: () => this.brushChanged(),
+      onStroke: () => this.studio.strokeEnded(),
+      onBrush: () => this.studio.brushChanged(),
     });
     this.view = new View(this.screen, () => this.frame.say(text.noDisagreement));
+    this.studio = new Studio(this.frame, this.screen, this.view, this.cabinet(), (action) => this.run(action));
     new Keyboard(this, this.view, this.frame);
     document.addEventListener("visibilitychange", () => this.visibilityChanged());
-    window.addEventListener("pagehide", () => void this.desk?.keepDraft());
-    window.addEventListener("online", () => this.patience.hurry());
+    window.addEventListener("pagehide", () => this.keepDraft());
+    window.addEventListener("online", () => this.online());
     window.addEventListener("pointerdown", () => (this.active = true));
     window.addEventListener("keydown", () => (this.active = true));
     setInterval(() => void this.renew(), RENEW_MS);
+  }
+
+  private cabinet(): Cabinet {
+    const { api, keeping, patience } = this;
+    const patient = {
+      keepDraft: api.keepDraft.bind(api),
+      drawing: (token: string) => patience.until(() => api.drawing(token)),
+    };
+    return { api: patient, keeping, drafts: new Drafts(api, keeping) };
   }
 
   /** Sends what an earlier visit left behind, then shows the next case. */
@@ -68,7 +82,7 @@ export class Room implements PanelEvents {
     await this.attempt(async () => {
       for (const parcel of await this.keeping.parcels()) {
         await this.outbox.deliver(parcel);
-        await this.keeping.draftSent(parcel.token);
+        await this.keeping.dropDraft(parcel.token);
       }
     });
     await this.next();
@@ -82,27 +96,27 @@ export class Room implements PanelEvents {
     return this.phase === "reading" && !this.desk ? (this.sitting?.choice ?? null) : null;
   }
 
-  run(action: CaseAction): void {
-    this.actions[action]();
+  run(action: CaseAction | ToolAction): void {
+    if (isToolAction(action)) this.studio.run(action);
+    else this.actions[action]();
     this.render();
+  }
+
+  private get desk(): Desk | null {
+    return this.studio.desk;
   }
 
   private readonly actions: Readonly<Record<CaseAction, () => void>> = {
     accept: () => void (this.desk ? this.saveDrawing() : this.decide("pick")),
     touchUp: () => void this.draw("touch_up"),
     denyAll: () => void this.draw("deny_all"),
-    noInfection: () => void this.decide("no_infection"),
+    noInfection: () => void this.noInfection(),
     flag: () => void this.flag(),
-    previous: () => void this.previous(),
+    previous: () => void (this.studio.takeCornerBack() || this.previous()),
     postpone: () => void this.postpone(),
-    takeBack: () => (this.desk ? this.redrawn(this.desk.editor.undo()) : void this.previous()),
-    redo: () => this.redrawn(this.desk?.editor.redo() ?? false),
+    takeBack: () => void this.previous(),
     help: () => this.frame.toggleHelp(),
-    leave: () => void (this.desk ? this.stopDrawing() : this.toCurrent()),
-    brush: () => this.setErasing(false),
-    eraser: () => this.setErasing(true),
-    smaller: () => this.screen.resizeBrush(-1),
-    larger: () => this.screen.resizeBrush(1),
+    leave: () => void (this.studio.cancelLine() || this.leave()),
   };
 
   select(slot: number | null): void {
@@ -123,19 +137,6 @@ export class Room implements PanelEvents {
     this.frame.announce(marked ? text.alsoMarked(this.choice.alsoAcceptable) : text.alsoIsSelected);
   }
 
-  setBrush(px: number): void {
-    this.desk?.editor.resize(px);
-    this.brushChanged();
-  }
-
-  clear(): void {
-    this.redrawn(this.desk?.editor.clear() ?? false);
-  }
-
-  private setErasing(erasing: boolean): void {
-    if (this.desk) this.desk.editor.erasing = erasing;
-  }
-
   private choiceChanged(): void {
     this.screen.invalidate(false);
     this.render();
@@ -152,7 +153,7 @@ export class Room implements PanelEvents {
 
   private render(): void {
     if (this.sitting) this.readingPanel?.update(this.sitting.choice);
-    this.desk?.update();
+    this.studio.update();
     this.view.update();
   }
 
@@ -182,16 +183,21 @@ export class Room implements PanelEvents {
     shown?.leave();
     if (shown !== sitting && shown !== this.current) shown?.close();
     this.sitting = sitting;
-    this.desk = null;
+    this.studio.drop();
     this.phase = "reading";
-    this.readingPanel = new ReadingPanel(sitting.nCandidates, this);
-    this.frame.panel.replaceChildren(this.readingPanel.element, this.view.panel.element);
+    if (!sitting.isDrawn) this.showReadingPanel(new ReadingPanel(sitting.nCandidates, this));
     this.frame.setProgress(this.progress.at, this.progress.of);
     this.frame.hush();
     this.screen.open(sitting.loaded, sitting.choice);
     sitting.clock.turn(document.visibilityState === "visible");
     this.render();
-    void this.offerDraft(sitting);
+    if (sitting.isDrawn) void this.open(sitting, null);
+    else void this.studio.offer(sitting, () => this.sitting === sitting, (slot) => void this.restore(sitting, slot));
+  }
+
+  private showReadingPanel(panel: ReadingPanel): void {
+    this.readingPanel = panel;
+    this.frame.panel.replaceChildren(panel.element, this.view.panel.element);
   }
 
   private allRead(nDecided: number): void {
@@ -220,6 +226,7 @@ export class Room implements PanelEvents {
       }
       const comparison = await this.patience.until(() => this.api.open(earlier.token));
       const sitting = await this.load(comparison);
+      await this.studio.close();
       if (this.current === undefined) this.current = this.sitting;
       this.show(sitting);
       this.sayRevising();
@@ -233,8 +240,13 @@ export class Room implements PanelEvents {
     this.frame.showBanner(text.revising(verdict.kind, verdict.slot), back);
   }
 
+  private leave(): Promise<void> {
+    return this.desk && !this.sitting?.isDrawn ? this.stopDrawing() : this.toCurrent();
+  }
+
   private async toCurrent(): Promise<void> {
     if (this.current === undefined || this.phase !== "reading") return;
+    await this.studio.close();
     await this.leaveEarlier();
   }
 
@@ -248,9 +260,10 @@ export class Room implements PanelEvents {
 
   private async postpone(): Promise<void> {
     const token = this.sitting?.token;
-    if (!token || this.phase !== "reading" || this.desk || this.current !== undefined) return;
+    if (!token || !this.deciding || this.current !== undefined) return;
     await this.attempt(async () => {
       await this.patience.until(() => this.api.postpone(token));
+      await this.studio.close();
       await this.next();
       this.frame.say(text.postponed);
     });
@@ -267,9 +280,15 @@ export class Room implements PanelEvents {
 
   // Verdicts
 
+  /** The choice that a verdict would settle now; null while a candidate is touched up, or nothing is before the reader. */
+  private get deciding(): Choice | null {
+    const { sitting } = this;
+    return this.phase === "reading" && sitting && (!this.desk || sitting.isDrawn) ? sitting.choice : null;
+  }
+
   /** Says what is missing, if something is. */
   private isReady(kind: VerdictKind): boolean {
-    const missing = this.choice?.missing(kind);
+    const missing = this.deciding?.missing(kind);
     if (missing) this.frame.say("unseen" in missing ? text.unseen(missing.unseen) : text.choose);
     return missing === null;
   }
@@ -278,34 +297,49 @@ export class Room implements PanelEvents {
     if (this.sitting && this.isReady(kind)) await this.send(this.sitting.choice.decide(kind, reason), null);
   }
 
+  private async noInfection(): Promise<void> {
+    if (this.desk && !this.desk.editor.isEmpty) return this.frame.say(text.clearFirst);
+    await this.decide("no_infection");
+  }
+
   private async flag(): Promise<void> {
-    if (!this.choice) return;
+    if (!this.deciding) return;
     const reason = await this.frame.askReason();
     if (reason) await this.decide("unreadable", reason);
   }
 
   private async saveDrawing(): Promise<void> {
-    if (!this.desk || !this.sitting || this.phase !== "reading") return;
-    const { editor, obstacle } = this.desk;
-    if (obstacle) return this.frame.say(obstacle);
-    await this.desk.keepDraft();
-    await this.send(this.sitting.choice.decide(editor.slot === null ? "deny_all" : "touch_up"), editor.bits());
+    const { desk, sitting } = this;
+    if (this.studio.closeLine() || !desk || !sitting || this.phase !== "reading") return;
+    this.phase = "sending";
+    const isReady = await this.studio.isReady(desk);
+    this.phase = "reading";
+    const own = sitting.isDrawn ? "drawn" : "deny_all";
+    const kind = desk.editor.slot === null ? own : "touch_up";
+    if (isReady) await this.send(sitting.choice.decide(kind), desk.editor);
   }
 
-  private async send(decision: Decision, bits: Uint8Array | null): Promise<void> {
-    if (!this.sitting) return;
-    const { token } = this.sitting;
+  private async send(decision: Decision, drawn: Editor | null): Promise<void> {
+    const { desk, sitting } = this;
+    if (!sitting) return;
     const revised = this.current !== undefined;
     this.phase = "sending";
-    if (this.desk) this.desk.editor.frozen = true;
-    const drawing = bits && base64(bits);
-    const body = { ...decision, confidence: null, visible_ms: Math.min(this.sitting.clock.elapsed, DAY_MS), drawing };
-    const sent = await this.attempt(() => this.outbox.send(token, body));
-    if (this.desk) this.desk.editor.frozen = sent;
-    if (!sent) return;
-    this.desk = null;
-    if (bits) await this.keeping.draftSent(token);
-    else await this.keeping.dropDraft(token);
+    if (desk) desk.editor.frozen = true;
+    await desk?.autosave.hold();
+    const body = {
+      ...decision,
+      confidence: null,
+      visible_ms: Math.min(sitting.clock.elapsed, DAY_MS),
+      started_from: drawn?.startedFrom ?? null,
+      drawing: drawn && base64(drawn.bits()),
+    };
+    if (!(await this.attempt(() => this.outbox.send(sitting.token, body)))) {
+      if (desk) desk.editor.frozen = false;
+      desk?.autosave.release();
+      return;
+    }
+    this.studio.drop();
+    await this.keeping.dropDraft(sitting.token);
     this.frame.hideBanner();
     await (revised ? this.leaveEarlier() : this.next());
     this.frame.say(revised ? text.revised : text.saved(decision.kind, decision.slot));
@@ -314,63 +348,41 @@ export class Room implements PanelEvents {
   // Drawing
 
   private async draw(kind: "touch_up" | "deny_all"): Promise<void> {
-    const { sitting } = this;
-    if (!sitting || !this.isReady(kind)) return;
-    const slot = kind === "touch_up" ? sitting.choice.selected : null;
+    if (!this.sitting || this.desk || !this.isReady(kind)) return;
+    await this.open(this.sitting, kind === "touch_up" ? this.sitting.choice.selected : null);
+  }
+
+  private async restore({ choice }: Sitting, slot: number | null): Promise<void> {
+    for (let one = 0; one < choice.nCandidates; one++) choice.markSeen(one);
+    choice.select(slot);
+    await this.draw(slot === null ? "deny_all" : "touch_up");
+  }
+
+  private async open(sitting: Sitting, slot: number | null): Promise<void> {
     this.phase = "loading";
     await this.attempt(async () => {
-      const desk = await Desk.prepare(sitting.loaded, slot, this.keeping, this);
+      await this.studio.open(sitting, slot);
       this.phase = "reading";
-      this.desk = desk;
-      this.frame.panel.replaceChildren(desk.panel.element, this.view.panel.element);
-      this.frame.hideBanner();
-      this.screen.edit(desk.editor);
       this.render();
-      if (desk.goesOn) this.frame.say(text.goesOn);
-      else this.frame.announce(slot === null ? text.drawingHint : text.touchUpHint);
     });
   }
 
   private async stopDrawing(): Promise<void> {
-    if (!this.desk || !this.readingPanel || this.phase !== "reading") return;
-    await this.desk.keepDraft();
-    this.desk = null;
-    this.frame.panel.replaceChildren(this.readingPanel.element, this.view.panel.element);
+    if (!this.readingPanel || this.phase !== "reading") return;
+    await this.studio.close();
+    this.showReadingPanel(this.readingPanel);
     this.screen.edit(null);
     this.sayRevising();
     this.render();
   }
 
-  private redrawn(changed: boolean): void {
-    if (!changed) return;
-    this.screen.invalidate(false);
-    this.strokeEnded();
+  private keepDraft(): void {
+    void this.desk?.keep().then(() => this.desk?.autosave.flush());
   }
 
-  private strokeEnded(): void {
-    this.desk?.strokeEnded();
-    this.render();
-  }
-
-  private brushChanged(): void {
-    this.desk?.rememberBrush();
-    this.render();
-  }
-
-  private async offerDraft(sitting: Sitting): Promise<void> {
-    const { choice, token } = sitting;
-    const draft = await this.keeping.draft(token);
-    if (!draft || draft.sent || this.sitting !== sitting) return;
-    const restore = (): void => {
-      for (let slot = 0; slot < choice.nCandidates; slot++) choice.markSeen(slot);
-      choice.select(draft.slot);
-      void this.draw(draft.slot === null ? "deny_all" : "touch_up");
-    };
-    const discard = (): void => {
-      this.frame.hideBanner();
-      void this.keeping.dropDraft(token);
-    };
-    this.frame.showBanner(text.draftFound, { label: text.restore, run: restore }, { label: text.discard, run: discard });
+  private online(): void {
+    this.patience.hurry();
+    void this.desk?.autosave.flush();
   }
 
   // What goes wrong
@@ -381,7 +393,7 @@ export class Room implements PanelEvents {
       await work();
       return true;
     } catch (error) {
-      await this.desk?.keepDraft();
+      await this.desk?.keep();
       this.trouble(error);
       return false;
     }
@@ -409,6 +421,6 @@ export class Room implements PanelEvents {
     const visible = document.visibilityState === "visible";
     this.sitting?.clock.turn(visible);
     if (visible) this.screen.invalidate();
-    else void this.desk?.keepDraft();
+    else this.keepDraft();
   }
 }

@@ -22,7 +22,10 @@ export interface ScreenEvents {
 
 export class Screen implements GestureEvents {
   look: Look = { style: "outline", opacity: 1 };
+  /** While a key is held. */
   hidden = false;
+  /** Until a stroke begins. */
+  maskHidden = false;
   showsDisagreement = false;
   readonly window = new Window();
   private readonly viewport = new Viewport();
@@ -70,6 +73,7 @@ export class Screen implements GestureEvents {
 
   edit(editor: Editor | null): void {
     this.editing = editor;
+    this.maskHidden = false;
     this.hover(null);
     this.build();
   }
@@ -127,29 +131,38 @@ export class Screen implements GestureEvents {
   }
 
   resizeBrush(step: number): void {
-    this.editing?.step(step);
+    this.editing?.hand.step(step);
     this.events.onBrush();
   }
 
-  strokeBegin(at: Point, erase: boolean): void {
-    this.editing?.begin(this.toFilm(at), erase);
+  strokeBegin(at: Point, erase: boolean, timeMs: number): void {
+    if (!this.editing || this.editing.frozen) return;
+    this.maskHidden = false;
+    const { scale } = this.placement(this.panes[0].size);
+    const changed = this.editing.hand.begin(this.toFilm(at), { erase, scale, timeMs });
     this.invalidate(false);
+    if (changed) this.events.onStroke();
   }
 
   strokeMove(points: readonly Point[]): void {
-    this.editing?.extend(points.map((point) => this.toFilm(point)));
+    this.editing?.hand.move(points.map((point) => this.toFilm(point)));
     this.invalidate(false);
   }
 
   strokeEnd(): void {
-    if (this.editing?.end()) this.events.onStroke();
+    const changed = this.editing?.hand.end();
+    this.invalidate(false);
+    if (changed) this.events.onStroke();
   }
 
   /** Puts the true-size brush under the pointer; through the object model, as the policy wants. */
   hover(at: Point | null): void {
-    this.cursor.hidden = at === null || this.editing === null;
-    if (!at || !this.editing) return;
-    const size = this.editing.size * this.placement(this.panes[0].size).scale;
+    const hand = this.editing?.hand;
+    this.cursor.hidden = at === null || hand?.tool !== "brush";
+    if (!hand) return;
+    if (hand.hover(at && this.toFilm(at))) this.invalidate(false);
+    if (!at) return;
+    const size = hand.size * this.placement(this.panes[0].size).scale;
     this.cursor.style.width = this.cursor.style.height = `${size}px`;
     this.cursor.style.transform = `translate(${at.x - size / 2}px, ${at.y - size / 2}px)`;
   }
@@ -201,7 +214,7 @@ export class Screen implements GestureEvents {
   private paintOverlay(context: CanvasRenderingContext2D, slot: number | null, scale: number): void {
     if (this.hidden || !this.loaded) return;
     if (this.editing) {
-      this.editing.paint(context, this.look, scale);
+      if (!this.maskHidden) this.editing.paint(context, this.look, scale);
       return;
     }
     const disagreement = this.showsDisagreement ? this.disagreementOfCase() : null;
@@ -211,7 +224,7 @@ export class Screen implements GestureEvents {
 
   private describe(pane: Pane, slot: number | null): void {
     const name = slot === null ? text.filmAlone : text.filmWith(slot);
-    pane.describe(this.draws ? "" : slot === null ? "0" : `${slot + 1}`, this.draws ? text.drawing : name);
+    pane.describe(this.draws ? "" : slot === null ? "0" : `${slot + 1}`, this.draws ? text.filmDrawn : name);
     pane.element.classList.toggle("selected", this.grid && slot !== null && slot === this.choice?.selected);
     pane.element.classList.toggle("also", this.grid && slot !== null && (this.choice?.alsoAcceptable ?? []).includes(slot));
   }

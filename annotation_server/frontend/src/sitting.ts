@@ -19,6 +19,11 @@ export class Sitting {
     return this.loaded.comparison.verdict;
   }
 
+  /** Whether there is nothing to choose from: the film is drawn. */
+  get isDrawn(): boolean {
+    return this.loaded.comparison.task === "draw";
+  }
+
   get nCandidates(): number {
     return this.loaded.comparison.n_candidates;
   }

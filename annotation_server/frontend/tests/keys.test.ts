@@ -12,6 +12,8 @@ it("reads keys by their place, whatever is printed on them", () => {
 it("takes back by the printed Z, on German and French keyboards too", () => {
   for (const code of ["KeyZ", "KeyY", "KeyW"]) {
     expect(actionOf({ ...NONE, ctrlKey: true, code, key: "z" }, "reading")).toBe("takeBack");
+    expect(actionOf({ ...NONE, ctrlKey: true, code, key: "z" }, "drawing")).toBe("undo");
+    expect(actionOf({ ...NONE, ctrlKey: true, shiftKey: true, code, key: "Z" }, "drawing")).toBe("redo");
   }
 });
 
@@ -19,7 +21,7 @@ it("gives the same key another meaning in the editor", () => {
   const press = { ...NONE, code: "KeyE", key: "e" };
   expect(actionOf(press, "reading")).toBe("touchUp");
   expect(actionOf(press, "drawing")).toBe("eraser");
-  expect(actionOf({ ...NONE, code: "KeyN", key: "n" }, "drawing")).toBeNull();
+  expect(actionOf({ ...NONE, code: "KeyD", key: "d" }, "drawing")).toBeNull();
 });
 
 it("leaves the browser its own shortcuts", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { type Mask, area, blank, disagreement, enlarge, equal, pack, unpack, unpackBundle } from "../src/mask";
+import { type Mask, area, blank, disagreement, enlarge, equal, extent, pack, unpack, unpackBundle } from "../src/mask";
 
 export function parse(...rows: string[]): Mask {
   const pixels = Uint8Array.from(rows.join(""), (character) => (character === "#" ? 1 : 0));
@@ -54,6 +54,12 @@ describe("enlarge", () => {
 
 it("area counts set pixels", () => {
   expect(area(parse("##.", "..#"))).toBe(3);
+});
+
+it("the extent of a mask is the smallest rectangle around it", () => {
+  expect(extent(parse("....", ".#..", "..#.", "#..."))).toEqual({ x: 0, y: 1, width: 3, height: 3 });
+  expect(extent(parse("...#"))).toEqual({ x: 3, y: 0, width: 1, height: 1 });
+  expect(extent(blank({ width: 3, height: 3 }))).toBeNull();
 });
 
 it("disagreement is strongest where half of the masks differ", () => {
