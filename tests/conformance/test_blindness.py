@@ -101,6 +101,7 @@ def deterministic(monkeypatch):
         numbers = itertools.count(1)
         monkeypatch.setattr(secrets, "token_urlsafe", lambda n=None: f"{next(numbers):0{n or 32}}")
         monkeypatch.setattr(secrets, "token_hex", lambda n=None: f"{next(numbers):0{2 * (n or 32)}x}")
+        monkeypatch.setattr("annotation_server.sessions._seconds", lambda: 1_700_000_000)
         monkeypatch.setattr("flask_wtf.csrf.os.urandom", bytes)
         monkeypatch.setattr("itsdangerous.timed.TimestampSigner.get_timestamp", lambda _: 1_700_000_000)
         monkeypatch.setattr("annotation_server.sessions._seconds", lambda: 1_700_000_000)
