@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fast-test benchmark check format lock tools
+.PHONY: help setup demo test fast-test torture benchmark check format lock tools
 
 BIN := .venv/bin
 UV := $(or $(shell command -v uv),.venv-tools/bin/uv)
@@ -25,7 +25,10 @@ test: setup tools ## All tests.
 	@$(PYTEST)
 
 fast-test: setup ## The tests that take under two minutes together.
-	@$(PYTEST) -m "not slow and not browser"
+	@$(PYTEST) -m "not slow and not browser and not torture"
+
+torture: setup tools ## Faults and attacks in their full counts: kills, full disks, fuzzing, 64 readers at once; half an hour.
+	@$(BIN)/pytest -n0 -m torture -s
 
 benchmark: setup ## Speed of ingest, server, training and proposals; alone on the machine, as it measures time.
 	@$(BIN)/pytest tests/benchmark/{ingest,next_case,training,inference}.py -s

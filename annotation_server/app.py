@@ -9,6 +9,7 @@ from sqlalchemy import text
 from annotation_server import assets, current, proxy, sessions
 from annotation_server.auth import EVERYBODY, allow, register_auth
 from annotation_server.errors import register_errors
+from annotation_server.metrics import register_metrics
 from annotation_server.services.reading import ReadingService
 from annotation_server.views import (
     account,
@@ -21,6 +22,7 @@ from annotation_server.views import (
     people,
     reader,
     roster,
+    staff_api,
     withdrawals,
 )
 from db.record import Record
@@ -42,6 +44,7 @@ BLUEPRINTS = (
     withdrawals.blueprint,
     api.blueprint,
     drafts.blueprint,
+    staff_api.blueprint,
     media.blueprint,
 )
 
@@ -82,6 +85,7 @@ def create_app(record: Record) -> Flask:
     app.extensions["reading"] = ReadingService(record)
     app.jinja_env.globals |= {"script_url": assets.script_url, "style_urls": assets.style_urls}
     register_errors(app)
+    register_metrics(app, record)  # before those who may refuse a request, which takes time too
     register_auth(app, record)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

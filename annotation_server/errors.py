@@ -23,7 +23,8 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(OverreadError, _expected)
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(ValidationError, _malformed)
-    app.register_error_handler(DataError, _unacceptable)
+    for unkept in (DataError, OverflowError):
+        app.register_error_handler(unkept, _unacceptable)
     app.register_error_handler(HTTPException, _http)
     for trouble in (OperationalError, InterfaceError, PoolTimeoutError, OSError):
         app.register_error_handler(trouble, _unavailable)
@@ -56,8 +57,8 @@ def _malformed(error: ValidationError) -> Response:
     return error_response(HTTPStatus.BAD_REQUEST, "input", f"The request is malformed: {faults}.")
 
 
-def _unacceptable(_: DataError) -> Response:
-    """PostgreSQL keeps no NUL in a text, for one."""
+def _unacceptable(_: Exception) -> Response:
+    """PostgreSQL keeps no NUL in a text, for one, and SQLite no integer of more than 64 bits."""
     return error_response(HTTPStatus.BAD_REQUEST, "input", "The request holds a value that cannot be kept.")
 
 

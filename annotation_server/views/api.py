@@ -1,13 +1,15 @@
 """What the reading screen asks for, as JSON. Every answer is built field by field from what a reader may know."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from flask import Blueprint, request, url_for
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from annotation_server import current
 from annotation_server.auth import READERS, allow, signed_in
+from annotation_server.openapi import takes
 from annotation_server.services.reading import Feedback, ReadingView
+from annotation_server.views import answers
 from annotation_server.views.drafts import from_base64
 from db.domain.verdict import Decision, UnreadableReason, VerdictKind
 from db.repository.cases import find_stage
@@ -16,7 +18,8 @@ blueprint = Blueprint("api", __name__, url_prefix="/api")
 
 A_DAY_MS = 86_400_000
 
-_KEY = TypeAdapter(Annotated[str, StringConstraints(min_length=8, max_length=64, pattern=r"^[\w-]+$")])
+KEY_PATTERN = r"^[\w-]{8,64}$"
+_KEY = TypeAdapter(Annotated[str, StringConstraints(pattern=KEY_PATTERN)])
 
 
 class VerdictBody(BaseModel):
@@ -45,15 +48,15 @@ class VerdictBody(BaseModel):
 
 @blueprint.post("/stages/<campaign>/<stage>/next")
 @allow(READERS)
-def next_comparison(campaign: str, stage: str) -> dict[str, Any]:
+def next_comparison(campaign: str, stage: str) -> answers.NextAnswer:
     """The reader's next case, or null."""
     view = current.reading().next_comparison(signed_in().account_id, _stage_id(campaign, stage))
-    return {"comparison": view and _comparison(view)}
+    return {"comparison": _comparison(view) if view else None}
 
 
 @blueprint.get("/stages/<campaign>/<stage>/history")
 @allow(READERS)
-def history(campaign: str, stage: str) -> dict[str, Any]:
+def history(campaign: str, stage: str) -> answers.HistoryAnswer:
     """What the reader has decided, newest first."""
     decided = current.reading().history(signed_in().account_id, _stage_id(campaign, stage))
     return {"decided": [{"token": one.token, "kind": one.kind} for one in decided]}
@@ -61,14 +64,14 @@ def history(campaign: str, stage: str) -> dict[str, Any]:
 
 @blueprint.get("/comparisons/<token>")
 @allow(READERS)
-def comparison(token: str) -> dict[str, Any]:
+def comparison(token: str) -> answers.ComparisonAnswer:
     """One of the reader's own cases."""
     return {"comparison": _comparison(current.reading().open_comparison(signed_in().account_id, token))}
 
 
 @blueprint.post("/comparisons/<token>/renew")
 @allow(READERS)
-def renew(token: str) -> dict[str, Any]:
+def renew(token: str) -> answers.Nothing:
     """Keep the case for another lease."""
     current.reading().renew(signed_in().account_id, token)
     return {}
@@ -76,7 +79,7 @@ def renew(token: str) -> dict[str, Any]:
 
 @blueprint.post("/comparisons/<token>/postpone")
 @allow(READERS)
-def postpone(token: str) -> dict[str, Any]:
+def postpone(token: str) -> answers.Nothing:
     """Put the case at the end of the reader's queue."""
     current.reading().postpone(signed_in().account_id, token)
     return {}
@@ -84,7 +87,8 @@ def postpone(token: str) -> dict[str, Any]:
 
 @blueprint.put("/comparisons/<token>/verdict")
 @allow(READERS)
-def decide(token: str) -> dict[str, Any]:
+@takes(VerdictBody, Idempotency_Key=KEY_PATTERN)
+def decide(token: str) -> answers.RevisionAnswer:
     """Store a verdict; it is on the disk when the answer comes."""
     key = _KEY.validate_python(request.headers.get("Idempotency-Key", ""))
     body = VerdictBody.model_validate_json(request.get_data())
@@ -93,7 +97,7 @@ def decide(token: str) -> dict[str, Any]:
         signed_in().account_id, token, body.decision(), idempotency_key=key, drawing=drawing
     )
     feedback = current.reading().feedback(signed_in().account_id, token)
-    return {"revision": revision, "feedback": feedback and _feedback(feedback)}
+    return {"revision": revision, "feedback": _feedback(feedback) if feedback else None}
 
 
 def _stage_id(campaign: str, stage: str) -> int:
@@ -101,7 +105,7 @@ def _stage_id(campaign: str, stage: str) -> int:
         return find_stage(session, f"{campaign}/{stage}").id
 
 
-def _comparison(view: ReadingView) -> dict[str, Any]:
+def _comparison(view: ReadingView) -> answers.Comparison:
     return {
         "token": view.token,
         "width_px": view.width_px,
@@ -111,22 +115,22 @@ def _comparison(view: ReadingView) -> dict[str, Any]:
         "n_candidates": view.n_candidates,
         "n_decided": view.n_decided,
         "n_left": view.n_left,
-        "verdict": view.verdict and _verdict(view.verdict),
+        "verdict": _verdict(view.verdict) if view.verdict else None,
         "task": view.task,
         "with_confidence": view.with_confidence,
         "redraw_from_candidate": view.redraw_from_candidate,
         "is_practice": view.is_practice,
-        "feedback": view.feedback and _feedback(view.feedback),
+        "feedback": _feedback(view.feedback) if view.feedback else None,
         "film_url": url_for("media.film", token=view.token),
         "bundle_url": url_for("media.bundle", token=view.token),
     }
 
 
-def _feedback(feedback: Feedback) -> dict[str, Any]:
+def _feedback(feedback: Feedback) -> answers.FeedbackAnswer:
     return {"right_slot": feedback.right_slot, "dice": feedback.dice}
 
 
-def _verdict(decision: Decision) -> dict[str, Any]:
+def _verdict(decision: Decision) -> answers.VerdictAnswer:
     return {
         "kind": decision.kind,
         "slot": decision.slot,

@@ -1,14 +1,15 @@
 """Drafts of drawings, and the reader's own drawings, as JSON. The last word on one is a verdict, in `api`."""
 
 import binascii
-from typing import Any
 
 from flask import Blueprint, request
 from pydantic import BaseModel, ConfigDict
 
 from annotation_server import current
 from annotation_server.auth import READERS, allow, signed_in
+from annotation_server.openapi import takes
 from annotation_server.services.drafting import Drawing
+from annotation_server.views import answers
 from db.domain.errors import InputError
 
 blueprint = Blueprint("drafts", __name__, url_prefix="/api/comparisons/<token>")
@@ -31,15 +32,18 @@ class DraftBody(BaseModel):
 
 @blueprint.get("/draft")
 @allow(READERS)
-def draft(token: str) -> dict[str, Any]:
+def draft(token: str) -> answers.DraftAnswer:
     """The reader's draft, or null."""
     kept = current.drafting().draft(signed_in().account_id, token)
-    return {"draft": kept and {"revision": kept.revision, "age_s": kept.age_s, **_drawing(kept.drawing)}}
+    if kept is None:
+        return {"draft": None}
+    return {"draft": {"revision": kept.revision, "age_s": kept.age_s, **_drawing(kept.drawing)}}
 
 
 @blueprint.put("/draft")
 @allow(READERS)
-def keep_draft(token: str) -> dict[str, Any]:
+@takes(DraftBody)
+def keep_draft(token: str) -> answers.DraftRevision:
     """Store a draft; it is on the disk when the answer comes."""
     body = DraftBody.model_validate_json(request.get_data())
     revision = current.drafting().keep(signed_in().account_id, token, body.value(), made_from=body.revision)
@@ -48,7 +52,7 @@ def keep_draft(token: str) -> dict[str, Any]:
 
 @blueprint.delete("/draft/<int:revision>")
 @allow(READERS)
-def discard_draft(token: str, revision: int) -> dict[str, Any]:
+def discard_draft(token: str, revision: int) -> answers.Nothing:
     """Forget a draft."""
     current.drafting().discard(signed_in().account_id, token, revision=revision)
     return {}
@@ -56,10 +60,10 @@ def discard_draft(token: str, revision: int) -> dict[str, Any]:
 
 @blueprint.get("/drawing")
 @allow(READERS)
-def drawing(token: str) -> dict[str, Any]:
+def drawing(token: str) -> answers.OwnDrawingAnswer:
     """The reader's own drawing that counts now, or null."""
     own = current.drafting().own_drawing(signed_in().account_id, token)
-    return {"drawing": own and _drawing(own)}
+    return {"drawing": _drawing(own) if own else None}
 
 
 def from_base64(text: str) -> bytes:
@@ -71,6 +75,6 @@ def from_base64(text: str) -> bytes:
         raise InputError(msg, hint="Reload the page; the drawing is kept in the browser.") from None
 
 
-def _drawing(drawing: Drawing) -> dict[str, Any]:
+def _drawing(drawing: Drawing) -> answers.DrawingBits:
     bits = binascii.b2a_base64(drawing.bits, newline=False).decode()
     return {"slot": drawing.slot, "started_from": drawing.started_from, "bits": bits}

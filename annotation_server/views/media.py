@@ -4,12 +4,14 @@ from flask import Blueprint, Response
 
 from annotation_server import current
 from annotation_server.auth import READERS, allow, signed_in
+from annotation_server.openapi import sends
 
 blueprint = Blueprint("media", __name__, url_prefix="/media")
 
 
 @blueprint.get("/<token>/film")
 @allow(READERS)
+@sends("image/png")
 def film(token: str) -> Response:
     """The film, as PNG."""
     return Response(current.reading().film(signed_in().account_id, token), mimetype="image/png")
@@ -17,6 +19,7 @@ def film(token: str) -> Response:
 
 @blueprint.get("/<token>/bundle")
 @allow(READERS)
+@sends("application/octet-stream")
 def bundle(token: str) -> Response:
     """All candidates, as packed bits in slot order."""
     return Response(current.reading().bundle(signed_in().account_id, token), mimetype="application/octet-stream")
