@@ -111,7 +111,7 @@ class Draft(DrawingBits):
     """A drawing that was not sent yet."""
 
     revision: int
-    age_s: float
+    age_s: int
 
 
 @CLOSED

@@ -16,8 +16,8 @@ PREFIX = "/over/read"
 
 @pytest.fixture
 def mounted(site):
-    def mounted(**settings):
-        settings = Settings(home=site.record.settings.home, secret_key="k" * 40, **settings)
+    def mounted(**changes):
+        settings = Settings(home=site.record.settings.home, secret_key="k" * 40, **changes)
         return create_app(Record(settings, site.record.database, site.record.store))
 
     return mounted
