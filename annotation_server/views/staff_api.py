@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from annotation_server import current, openapi
 from annotation_server.auth import COORDINATORS, STAFF, allow, limiter, signed_in
 from annotation_server.services import coordinating
+from annotation_server.services.exporting import request_export
 from annotation_server.views.answers import (
     CampaignsAnswer,
     Document,
@@ -15,12 +16,10 @@ from annotation_server.views.answers import (
     LockedAnswer,
     StageAnswer,
 )
-from db import audit, jobs
-from db.domain.audit import AuditAction
+from db import jobs
 from db.domain.errors import NotFoundError
-from db.domain.provenance import JobKind
-from db.models import Campaign, Job, now
-from db.repository.cases import find_campaign, find_stage
+from db.models import Campaign, Job
+from db.repository.cases import find_stage
 
 blueprint = Blueprint("staff_api", __name__, url_prefix="/api")
 limiter.limit("300 per minute")(blueprint)
@@ -120,11 +119,7 @@ def export(campaign: str) -> JobAnswer:
     """Enqueue an export of the final masks; it lands in the exports folder of the server."""
     record = current.record()
     with record.database.write() as session:
-        found = find_campaign(session, campaign)
-        folder = record.settings.exports_folder / f"{found.name}-{now():%Y%m%d-%H%M%S}"
-        arguments = {"campaign": found.name, "folder": str(folder.resolve())}
-        job = jobs.enqueue(session, kind=JobKind.EXPORT, campaign_id=found.id, arguments=arguments)
-        audit.log(session, signed_in().code, AuditAction.EXPORTED, found.name, job=job.id)
+        job = request_export(session, record.settings, campaign, actor=signed_in().code)
         return _job(job)
 
 

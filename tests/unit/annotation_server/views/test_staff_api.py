@@ -51,8 +51,10 @@ def test_a_program_takes_a_stage_to_its_end_in_its_accounts_name(site, call):
     ]
 
 
-def test_a_program_exports_watches_and_cancels(site, call):
+def test_a_program_exports_watches_and_cancels(site, call, monkeypatch):
     jobs.prepare(site.record.database)
+    assert call("engineer", "POST", "/api/campaigns/pilot/exports").status_code == 409
+    monkeypatch.setattr("annotation_server.services.exporting.final_masks", lambda *_: {"secret-case-0": []})
     job = call("engineer", "POST", "/api/campaigns/pilot/exports").json
     assert (job["kind"], job["state"], job["campaign"]) == ("export", "queued", "pilot")
     assert call("engineer", "POST", f"/api/jobs/{job['id']}/cancel").json["state"] == "cancelled"
