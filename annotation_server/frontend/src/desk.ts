@@ -68,6 +68,10 @@ export class Desk {
     return desk;
   }
 
+  get kind(): Task["kind"] {
+    return this.task.kind;
+  }
+
   /** Why the drawing cannot be sent as it is. */
   get obstacle(): string | null {
     if (this.editor.isEmpty) return text.nothingDrawn[this.task.kind];

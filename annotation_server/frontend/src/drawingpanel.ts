@@ -5,11 +5,11 @@ import { radios, section, slider } from "./controls";
 import { allow, command, h, press } from "./dom";
 import type { Editor } from "./editor";
 import { TOOLS, type Tool } from "./hand";
-import type { CaseAction, ToolAction, ViewAction } from "./keys";
+import type { CaseAction, ToolAction } from "./keys";
 import { text } from "./messages";
 
 export interface DrawingEvents {
-  run(action: CaseAction | ToolAction | ViewAction): void;
+  run(action: CaseAction | ToolAction): void;
   setBrush(px: number): void;
   startFrom(slot: number): void;
 }
@@ -39,7 +39,7 @@ export class DrawingPanel {
 
   constructor(task: Task, editor: Editor, events: DrawingEvents) {
     const tools = TOOLS.map((tool) => ({ value: tool, label: `${text.tools[tool]} ${KEYS[tool]}`, description: text.tools[tool] }));
-    const run = (label: string, key: string, action: CaseAction | ToolAction | ViewAction, kind = ""): HTMLButtonElement =>
+    const run = (label: string, key: string, action: CaseAction | ToolAction, kind = ""): HTMLButtonElement =>
       command(label, key, () => events.run(action), kind);
     this.tools = radios<Tool>("tools", text.toolsLabel, tools, (tool) => events.run(tool));
     this.erase = run(text.erase, "E", "eraser");

@@ -2,12 +2,12 @@
 
 const VIEW_ACTIONS = [
   "toggleGrid", "overlayStyle", "lessOpaque", "moreOpaque", "disagreement", "invert", "reset",
-  "zoomIn", "zoomOut", "panLeft", "panRight", "panUp", "panDown", "hideMask",
+  "zoomIn", "zoomOut", "panLeft", "panRight", "panUp", "panDown",
 ] as const; // prettier-ignore
 
 const TOOL_ACTIONS = [
   "brush", "eraser", "lasso", "polygon", "smaller", "larger", "fillHoles", "removeSpecks", "clear", "undo", "redo",
-  "asItCounts",
+  "hideMask", "asItCounts",
 ] as const; // prettier-ignore
 
 /** What changes how the film is looked at, and nothing else. */

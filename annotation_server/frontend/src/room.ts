@@ -169,7 +169,7 @@ export class Room implements PanelEvents {
       const sitting = await this.load(comparison);
       const { n_decided, n_left, n_candidates } = comparison;
       this.progress = { at: n_decided + 1, of: n_decided + n_left };
-      this.show(sitting);
+      await this.show(sitting);
       this.frame.announce(text.nextReady(this.progress.at, this.progress.of, n_candidates));
     });
   }
@@ -178,7 +178,7 @@ export class Room implements PanelEvents {
     return new Sitting(await this.patience.until(() => loadCase(this.api, comparison)));
   }
 
-  private show(sitting: Sitting): void {
+  private async show(sitting: Sitting): Promise<void> {
     const shown = this.sitting;
     shown?.leave();
     if (shown !== sitting && shown !== this.current) shown?.close();
@@ -191,8 +191,9 @@ export class Room implements PanelEvents {
     this.screen.open(sitting.loaded, sitting.choice);
     sitting.clock.turn(document.visibilityState === "visible");
     this.render();
-    if (sitting.isDrawn) void this.open(sitting, null);
-    else void this.studio.offer(sitting, () => this.sitting === sitting, (slot) => void this.restore(sitting, slot));
+    if (sitting.isDrawn) return this.open(sitting, null);
+    this.sayRevising();
+    void this.studio.offer(sitting, () => this.sitting === sitting, (slot) => void this.restore(sitting, slot));
   }
 
   private showReadingPanel(panel: ReadingPanel): void {
@@ -228,8 +229,7 @@ export class Room implements PanelEvents {
       const sitting = await this.load(comparison);
       await this.studio.close();
       if (this.current === undefined) this.current = this.sitting;
-      this.show(sitting);
-      this.sayRevising();
+      await this.show(sitting);
     });
   }
 
@@ -253,9 +253,8 @@ export class Room implements PanelEvents {
   private async leaveEarlier(): Promise<void> {
     const sitting = this.current;
     if (!sitting) return this.next();
-    this.show(sitting);
     this.current = undefined;
-    this.frame.hideBanner();
+    await this.show(sitting);
   }
 
   private async postpone(): Promise<void> {
@@ -361,8 +360,9 @@ export class Room implements PanelEvents {
   private async open(sitting: Sitting, slot: number | null): Promise<void> {
     this.phase = "loading";
     await this.attempt(async () => {
-      await this.studio.open(sitting, slot);
+      const asks = await this.studio.open(sitting, slot);
       this.phase = "reading";
+      if (sitting.isDrawn && !asks) this.sayRevising();
       this.render();
     });
   }

@@ -3,7 +3,7 @@
 import { type Cabinet, Desk, type DeskEvents } from "./desk";
 import type { Frame } from "./frame";
 import type { Draft } from "./keeping";
-import { type CaseAction, type ToolAction, type ViewAction, isToolAction, isViewAction } from "./keys";
+import { type CaseAction, type ToolAction, isToolAction } from "./keys";
 import { text } from "./messages";
 import type { Screen } from "./screen";
 import type { Sitting } from "./sitting";
@@ -25,19 +25,21 @@ export class Studio implements DeskEvents {
     return this.at?.desk ?? null;
   }
 
-  /** Opens a touch-up of the candidate in `slot`, or a drawing of one's own (null). */
-  async open(sitting: Sitting, slot: number | null): Promise<void> {
+  /** Opens a touch-up of the candidate in `slot`, or a drawing of one's own (null). True if it asks the reader something. */
+  async open(sitting: Sitting, slot: number | null): Promise<boolean> {
     if (slot !== null) sitting.choice.select(slot);
     const desk = await Desk.prepare(sitting.loaded, slot, this.cabinet, this);
     this.at = { desk, sitting };
     this.frame.panel.replaceChildren(desk.panel.element, this.view.panel.element);
-    if (!sitting.isDrawn) this.frame.hideBanner();
+    this.frame.hideBanner();
     this.screen.edit(desk.editor);
     this.update();
+    const asks = desk.autosave.isStale || (desk.draft !== null && sitting.isDrawn);
     if (desk.autosave.isStale) this.stale();
-    else if (desk.draft && sitting.isDrawn) this.sayRestored();
+    else if (asks) this.sayRestored();
     if (desk.goesOn) this.frame.say(text.goesOn);
-    else this.frame.announce(text.drawingHint[slot === null ? "redraw" : "touchUp"]);
+    else this.frame.announce(text.drawingHint[desk.kind]);
+    return asks;
   }
 
   /** Takes the drawing off the desk; its draft is kept. */
@@ -61,10 +63,9 @@ export class Studio implements DeskEvents {
 
   // The tools
 
-  run(action: CaseAction | ToolAction | ViewAction): void {
-    if (isViewAction(action)) this.view.run(action);
-    else if (!isToolAction(action)) return this.runCase(action);
-    else if (this.desk) this.use(this.desk, action);
+  run(action: CaseAction | ToolAction): void {
+    if (!isToolAction(action)) return this.runCase(action);
+    if (this.desk) this.use(this.desk, action);
     this.update();
   }
 
@@ -83,6 +84,7 @@ export class Studio implements DeskEvents {
       clear: () => editor.clear(),
       undo: () => editor.undo(),
       redo: () => editor.redo(),
+      hideMask: () => void (this.screen.maskHidden = !this.screen.maskHidden),
       asItCounts: () => void (this.at?.sitting.isDrawn && desk.toggleFinal()),
     };
     if (actions[action]() === true) this.strokeEnded();
@@ -188,7 +190,6 @@ export class Studio implements DeskEvents {
     if (!there) return this.frame.say(text.notNow);
     await desk.autosave.hold();
     await this.cabinet.drafts.adopt(there);
-    this.frame.hideBanner();
     await this.open(sitting, there.slot);
   }
 
@@ -202,7 +203,6 @@ export class Studio implements DeskEvents {
     const { desk, sitting } = this.at;
     const revision = await desk.autosave.hold();
     if (desk.draft) await this.cabinet.drafts.discard({ ...desk.draft, revision });
-    this.frame.hideBanner();
     await this.open(sitting, desk.editor.slot);
   }
 }

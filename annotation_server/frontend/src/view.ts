@@ -29,7 +29,6 @@ export class View implements ViewEvents {
     lessOpaque: () => this.setOpacity(this.screen.look.opacity - OPACITY_STEP),
     moreOpaque: () => this.setOpacity(this.screen.look.opacity + OPACITY_STEP),
     disagreement: () => this.toggleDisagreement(),
-    hideMask: () => this.hideMask(),
     invert: () => this.screen.invert(),
     reset: () => this.screen.reset(),
     zoomIn: () => this.screen.zoomBy(ZOOM_STEP),
@@ -60,12 +59,6 @@ export class View implements ViewEvents {
 
   hideOverlays(hidden: boolean): void {
     this.screen.hidden = hidden;
-    this.screen.invalidate(false);
-  }
-
-  /** Hides what is drawn until it is asked for again, or a stroke begins. */
-  private hideMask(): void {
-    this.screen.maskHidden = !this.screen.maskHidden;
     this.screen.invalidate(false);
   }
 
