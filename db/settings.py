@@ -1,6 +1,6 @@
 """The one reader of configuration: `overread.toml`, then `OVERREAD_*` variables, read once.
 
-Settings say where Overread runs; what it computes is said by specifications (`pipelines.specs`).
+Settings say where Overread runs; what it computes is said by specifications (`db.domain.specs`).
 """
 
 import os

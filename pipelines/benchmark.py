@@ -15,12 +15,12 @@ from db.domain.campaign import StageDefinition
 from db.domain.ensemble import parse_networks
 from db.domain.errors import NotFoundError
 from db.domain.provenance import JobKind, JobState
+from db.domain.specs import find_spec, override
 from db.job_context import JobContext
 from db.models import Campaign, Checkpoint, Job, Prediction
 from db.repository.plans import benchmark_plan
 from ml_backend.worker import Training, train_splits
 from pipelines.simulate.pretext import make_pretext
-from pipelines.specs import find_spec, override
 
 
 def run(context: JobContext) -> None:

@@ -21,11 +21,11 @@ def command(campaign: str, spec: str, settings: tuple[str, ...], networks: tuple
     """
     from db import jobs
     from db.domain.provenance import JobKind
+    from db.domain.specs import parse_settings
     from db.repository.cases import find_campaign
     from db.repository.plans import benchmark_plan
     from pipelines.benchmark import planned_by
     from pipelines.cli.worker import finish
-    from pipelines.specs import parse_settings
 
     arguments = {"spec": spec, "settings": parse_settings(settings), "networks": list(networks)}
     planned_by(arguments)  # what is wrong is said now and not by the job

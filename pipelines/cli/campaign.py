@@ -17,7 +17,7 @@ def command() -> None:
 def create(name: str, spec: str, settings: tuple[str, ...]) -> None:
     """Create campaign NAME with its stages in draft."""
     from annotation_server.services.coordinating import create_campaign
-    from pipelines.specs import find_spec, override, parse_settings
+    from db.domain.specs import find_spec, override, parse_settings
 
     definition = override(find_spec(spec), parse_settings(settings))
     with open_record().database.write() as session:

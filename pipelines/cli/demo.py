@@ -145,12 +145,12 @@ def _run_line(record: "Record", size: Size) -> None:
 
     from annotation_server.services.coordinating import create_campaign
     from db.domain.campaign import StageState
+    from db.domain.specs import find_spec
     from db.models import Campaign
     from db.repository.cases import find_stage
     from pipelines.report import write_report
     from pipelines.simulate.films import add_phantoms
     from pipelines.simulate.reading import find_readers
-    from pipelines.specs import find_spec
 
     with record.database.write() as session:
         if session.scalar(select(Campaign).where(Campaign.name == CAMPAIGN)) is None:

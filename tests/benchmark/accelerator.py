@@ -22,9 +22,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from db.domain import recipes
 from db.domain.mask import THRESHOLD, dice
 from db.domain.network import NetworkSpec, paper_networks
-from ml_backend import recipes
 from ml_backend.data import PackedSet, load_maps
 from ml_backend.fitting import Progress, Trainer
 from ml_backend.networks import build

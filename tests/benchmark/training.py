@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from db.domain import recipes
 from db.domain.network import NetworkSpec
-from ml_backend import recipes
 from ml_backend.augmentation import MAX_ROTATION_DEG, MAX_SHIFT, Motion, Sampler, augment
 from ml_backend.data import fit_film
 from ml_backend.fitting import Progress, Trainer

@@ -21,11 +21,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from db.domain.mask import THRESHOLD, dice
 from db.domain.network import NetworkSpec
+from db.domain.specs import laptop
 from ml_backend.data import PackedSet, load_maps
 from ml_backend.task import Fold, TrainingSpec, TrainingTask, file_digest
 from ml_backend.training import run_task
 from pipelines.simulate.pretext import make_pretext
-from pipelines.specs import laptop
 
 N_FOLDS = 5
 N_SIZES = 3

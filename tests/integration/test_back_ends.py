@@ -60,7 +60,7 @@ import keras
 import numpy as np
 
 from db.domain.network import NetworkSpec
-from ml_backend import recipes
+from db.domain import recipes
 from ml_backend.fitting import Trainer
 from ml_backend.task import TrainingSpec
 

@@ -23,6 +23,7 @@ from db import jobs
 from db.domain.campaign import RoundState
 from db.domain.case import CaseClass, View
 from db.domain.provenance import JobKind, JobState, MaskOrigin, Role
+from db.domain.specs import find_spec, override
 from db.models import (
     Account,
     Campaign,
@@ -37,7 +38,6 @@ from db.models import (
 )
 from db.record import Record
 from db.settings import Settings
-from pipelines.specs import find_spec, override
 
 pytestmark = pytest.mark.slow
 

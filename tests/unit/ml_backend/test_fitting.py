@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from db.domain import recipes
 from db.domain.errors import InputError, StateError
 from db.domain.network import NetworkSpec
-from ml_backend import inference, recipes, weights
+from ml_backend import inference, weights
 from ml_backend.data import PackedSet
 from ml_backend.fitting import Progress, Trainer
 from ml_backend.networks import build

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from db.domain import recipes
 from db.domain.errors import InputError, InvariantError
 from db.domain.network import NetworkSpec
-from ml_backend import recipes
 from ml_backend.task import Fold, TrainingSpec, TrainingTask, key
 
 SPEC = TrainingSpec.of(NetworkSpec.parse("unet-tiny"), recipes.smoke())

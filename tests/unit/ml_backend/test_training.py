@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from db.domain import recipes
 from db.domain.errors import InputError, StateError
 from db.domain.network import NetworkSpec
-from ml_backend import inference, recipes, weights
+from ml_backend import inference, weights
 from ml_backend.data import PackedSet, load_maps
 from ml_backend.networks import build
 from ml_backend.task import Fold, TrainingSpec, TrainingTask, file_digest

@@ -3,8 +3,8 @@
 import pytest
 
 from db.domain.errors import InputError
+from db.domain.specs import find_spec
 from pipelines.benchmark import planned_by
-from pipelines.specs import find_spec
 
 
 def names(arguments):

@@ -7,13 +7,15 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
+from enum import StrEnum
 from typing import Any
 
+from db.domain import recipes
 from db.domain.campaign import CampaignDefinition, StageDefinition
 from db.domain.errors import InputError
 from db.domain.network import NetworkSpec
 from db.domain.recipe import TrainingRecipe
-from ml_backend import recipes
+from db.domain.study import StudyDesign
 
 _THREE = ("unet", "unet_plus_plus", "dla")
 
@@ -77,33 +79,55 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, str]:
     return parsed
 
 
+OF_CAMPAIGN = ("n_folds", "seed", "group_by_patient")
+OF_STAGE = ("readers_per_case",)
+STUDY = "study."
+
+
+def settable(definition: CampaignDefinition) -> dict[str, object]:
+    """What `--set` can change, with its present value: of the campaign, of its stages, their study and recipe."""
+    stage = definition.stages[0]
+    return (
+        {key: getattr(definition, key) for key in OF_CAMPAIGN}
+        | {key: getattr(stage, key) for key in OF_STAGE}
+        | {STUDY + field.name: getattr(stage.study, field.name) for field in fields(StudyDesign)}
+        | {field.name: getattr(stage.recipe, field.name) for field in fields(TrainingRecipe)}
+    )
+
+
 def override(definition: CampaignDefinition, settings: Mapping[str, str]) -> CampaignDefinition:
-    """The definition with `--set key=value` applied: a field of the campaign, or of every stage's recipe.
+    """The definition with `--set key=value` applied: a field of the campaign, or one of every stage (`settable`).
 
     Raises
     ------
     InputError
         If a key is unknown (the nearest one is named) or a value is not of its field's type.
     """
-    of_campaign = ("n_folds", "seed", "group_by_patient")
-    of_recipe = {field.name for field in fields(TrainingRecipe)}
-    campaign_changes: dict[str, Any] = {}
-    recipe_changes: dict[str, Any] = {}
-    known = sorted({*of_campaign, *of_recipe})
+    known = settable(definition)
+    values: dict[str, Any] = {}
     for key, text in settings.items():
-        if key in of_campaign:
-            campaign_changes[key] = _value(key, text, getattr(definition, key))
-        elif key in of_recipe:
-            recipe_changes[key] = _value(key, text, getattr(definition.stages[0].recipe, key))
-        else:
+        if key not in known:
             near = get_close_matches(key, known, 1)
             msg = f"Unknown setting {key!r}."
-            raise InputError(msg, hint=f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}.")
-    stages = tuple(replace(stage, recipe=replace(stage.recipe, **recipe_changes)) for stage in definition.stages)
-    return replace(definition, stages=stages, **campaign_changes)
+            raise InputError(msg, hint=f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}.")
+        values[key] = _value(key, text, known[key])
+    of_campaign = {key: values.pop(key) for key in OF_CAMPAIGN if key in values}
+    of_stage = {key: values.pop(key) for key in OF_STAGE if key in values}
+    of_study = {key.removeprefix(STUDY): values.pop(key) for key in list(values) if key.startswith(STUDY)}
+    stages = tuple(
+        replace(stage, recipe=replace(stage.recipe, **values), study=replace(stage.study, **of_study), **of_stage)
+        for stage in definition.stages
+    )
+    return replace(definition, stages=stages, **of_campaign)
 
 
 def _value(key: str, text: str, present: object) -> object:
+    if isinstance(present, StrEnum):
+        kind = type(present)
+        if text not in set(kind):
+            msg = f"Setting {key} was {text!r}."
+            raise InputError(msg, hint=f"It is one of {', '.join(kind)}.")
+        return kind(text)
     if isinstance(present, str):
         return text
     try:

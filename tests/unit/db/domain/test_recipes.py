@@ -1,6 +1,6 @@
+from db.domain import recipes
 from db.domain.network import NetworkSpec
 from db.domain.recipe import LossSpec
-from ml_backend import recipes
 
 NETWORK = NetworkSpec.parse("unet-densenet121")
 

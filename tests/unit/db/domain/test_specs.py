@@ -4,7 +4,7 @@ import pytest
 
 from db.domain.errors import InputError
 from db.domain.network import PAPER_ENCODERS, Decoder
-from pipelines.specs import SPECS, find_spec, override, parse_settings
+from db.domain.specs import SPECS, find_spec, override, parse_settings
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -40,6 +40,19 @@ def test_settings_reach_the_campaign_and_every_stages_recipe():
     assert {stage.recipe.epochs for stage in changed.stages} == {7}
     assert changed.stages[0].recipe.learning_rate == 0.01
     assert changed.stages[0].recipe.augment == "none"
+
+
+def test_settings_reach_the_study_of_every_stage():
+    settings = {"readers_per_case": "2", "study.pair_share": "0.1", "study.own_drawing": "never"}
+    stages = override(find_spec("smoke"), settings).stages
+    assert {(one.readers_per_case, one.study.pair_share, one.study.own_drawing) for one in stages} == {
+        (2, 0.1, "never")
+    }
+    with pytest.raises(InputError, match=r"study\.own_drawing was 'sometimes'") as caught:
+        override(find_spec("smoke"), {"study.own_drawing": "sometimes"})
+    assert caught.value.hint == "It is one of never, allowed, only."
+    with pytest.raises(InputError, match="pair_share is 2"):
+        override(find_spec("smoke"), {"study.pair_share": "2"})
 
 
 def test_an_unknown_setting_names_the_nearest():
