@@ -75,7 +75,7 @@ class JobContext:
     @property
     def log(self) -> Path:
         """Where its children's error output goes."""
-        return self.record.settings.home / "logs" / f"job-{self.job_id}.log"
+        return self.record.settings.job_log(self.job_id)
 
     def report(self, part: str, n_done: int, n_total: int, **details: Unpack[Details]) -> None:
         """Say how far one part of the job is; about two of them a second are kept, and the last.

@@ -37,7 +37,7 @@ WORKFLOW = "run_job"
 PROTOCOL_VERSION = "2"
 """Raise it when older workers could not run newer jobs. By default it follows the source, and any edit strands jobs."""
 
-QUEUES = {JobKind.TRAIN: "training", JobKind.BENCHMARK: "training", JobKind.EXPORT: "light"}
+QUEUES = {JobKind.TRAIN: "training", JobKind.BENCHMARK: "training", JobKind.EXPORT: "light", JobKind.INGEST: "light"}
 """Each worker takes one job at a time from each queue, so that an export does not wait for hours of training."""
 
 MAX_TAKEOVERS = 3

@@ -80,6 +80,10 @@ class Settings(BaseSettings):
         False,
         description="Show /metrics to this machine without a token; not behind a proxy that `proxies` does not count.",
     )
+    import_folders: tuple[Path, ...] = Field(
+        (),
+        description="Folders, as a JSON list, in which the dashboard finds folders of films; default `home`/incoming.",
+    )
     connections: int = Field(200, description="Connections that the web server holds at once.", ge=1)
     secure_cookies: bool = Field(
         False,
@@ -117,6 +121,15 @@ class Settings(BaseSettings):
     def reports_folder(self) -> Path:
         """The reports that the dashboard shows, one HTML file a campaign."""
         return self.home / "reports"
+
+    @property
+    def incoming(self) -> tuple[Path, ...]:
+        """The folders below which folders of films may lie that the dashboard takes in."""
+        return self.import_folders or (self.home / "incoming",)
+
+    def job_log(self, job_id: int) -> Path:
+        """Where the error output of a job's children goes."""
+        return self.home / "logs" / f"job-{job_id}.log"
 
     @property
     def exports_folder(self) -> Path:

@@ -32,6 +32,9 @@ from db.models import (
     now,
 )
 from db.repository.judgements import UNBLINDED
+from db.settings import Settings
+
+LOG_LINES, LOG_BYTES = 200, 2**16
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def campaign_overview(session: Session, campaign: Campaign) -> CampaignOverview:
         n_films=_films(session, campaign.id),
         n_simulated=session.scalar(simulated.where(CaseRow.simulated)) or 0,
         stages=[_stage_overview(session, stage) for stage in campaign.stages],
-        jobs=[_job_overview(session, job) for job in _campaign_jobs(session, campaign.id)],
+        jobs=[job_overview(session, job) for job in _campaign_jobs(session, campaign.id)],
     )
 
 
@@ -163,9 +166,21 @@ def _campaign_jobs(session: Session, campaign_id: int) -> Sequence[Job]:
     return session.scalars(select(Job).where(Job.id.in_(last)).order_by(Job.id)).all()
 
 
-def _job_overview(session: Session, job: Job) -> JobOverview:
+def job_overview(session: Session, job: Job) -> JobOverview:
+    """A job, and how far its parts are."""
     query = select(Progress).where(Progress.job_id == job.id).order_by(Progress.part)
     return JobOverview(job, session.scalars(query).all())
+
+
+def log_tail(settings: Settings, job: Job) -> list[str]:
+    """The last lines that a job's children wrote; none where there is no log here."""
+    path = settings.job_log(job.id)
+    if not path.is_file():
+        return []
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LOG_BYTES))
+        text = file.read().decode(errors="replace")
+    return text.splitlines()[-LOG_LINES:]
 
 
 def _stage_overview(session: Session, stage: Stage) -> StageOverview:
@@ -173,7 +188,7 @@ def _stage_overview(session: Session, stage: Stage) -> StageOverview:
     return StageOverview(
         name=stage.name,
         status=status,
-        training=_job_overview(session, status.job) if status.job else None,
+        training=job_overview(session, status.job) if status.job else None,
         readers=_readers(session, stage.rounds[-1].id) if stage.rounds else [],
     )
 

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from annotation_server import current
@@ -13,7 +14,7 @@ from annotation_server.services.coordinating import (
     request_training,
     unblind_stage,
 )
-from annotation_server.services.overview import CampaignOverview, campaign_overview
+from annotation_server.services.overview import CampaignOverview, campaign_overview, log_tail
 from annotation_server.services.preferring import stage_preference
 from db import jobs
 from db.domain.errors import InvariantError, NotFoundError, OverreadError
@@ -84,13 +85,21 @@ def cancel_job(name: str, job_id: int) -> AnyResponse:
     """
     record = current.record()
     with record.database.read() as session:
-        job = session.get(Job, job_id)
-        if job is None or job.campaign.name != name:
-            msg = f"Campaign {name} has no job {job_id}."
-            raise NotFoundError(msg)
+        _job_of(session, name, job_id)
     jobs.cancel(record.database, job_id, actor=signed_in().code)
     flash(f"Job {job_id} is cancelled.", "success")
     return redirect(url_for("coordinator.campaign", name=name))
+
+
+@blueprint.get("/<name>/jobs/<int:job_id>/log")
+@allow(STAFF)
+def job_log(name: str, job_id: int) -> str:
+    """The end of what a job's children wrote."""
+    record = current.record()
+    with record.database.read() as session:
+        job = _job_of(session, name, job_id)
+        lines = log_tail(record.settings, job)
+        return render_template("job_log.html", campaign=name, job=job, lines=lines)
 
 
 @blueprint.get("/<name>/<stage>/preference")
@@ -141,6 +150,14 @@ def _move(address: str, verb: str, *, leave_open: bool) -> str:
     with record.database.write() as session:
         close_stage(session, address, actor=actor)
     return f"Stage {address} is closed."
+
+
+def _job_of(session: Session, name: str, job_id: int) -> Job:
+    job = session.get(Job, job_id)
+    if job is None or job.campaign.name != name:
+        msg = f"Campaign {name} has no job {job_id}."
+        raise NotFoundError(msg)
+    return job
 
 
 def _page(template: str, name: str) -> str:

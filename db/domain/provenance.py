@@ -31,6 +31,7 @@ class JobKind(StrEnum):
     TRAIN = "train"
     BENCHMARK = "benchmark"
     EXPORT = "export"
+    INGEST = "ingest"
 
 
 class JobState(StrEnum):

@@ -25,6 +25,7 @@ HANDLERS = {
     "train": "pipelines.training:train_round",
     "benchmark": "pipelines.benchmark:run",
     "export": "pipelines.export:run",
+    "ingest": "pipelines.registering:run",
 }
 """Where each kind of job has its handler: by name, so that a worker loads only what its jobs need."""
 

@@ -1,0 +1,64 @@
+"""Films that wait in a folder of the server, and the job that takes them in.
+
+A folder is one of those directly below an import folder, with a `manifest.csv`. Nothing outside can be named.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from db import audit, jobs
+from db.domain.audit import AuditAction
+from db.domain.errors import NotFoundError
+from db.domain.provenance import JobKind
+from db.models import Job
+from db.repository.cases import find_campaign
+from db.settings import Settings
+
+MANIFEST = "manifest.csv"
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A folder with films that can be taken in; `n_files` counts what lies in it and below."""
+
+    name: str
+    folder: Path
+    n_files: int
+
+
+def list_incoming(settings: Settings) -> Sequence[Incoming]:
+    """The folders below the import folders that hold a manifest, by name."""
+    found = [
+        Incoming(path.name, path, sum(file.is_file() for file in path.rglob("*")) - 1)
+        for root in settings.incoming
+        if root.is_dir()
+        for path in root.iterdir()
+        if path.is_dir() and not path.is_symlink() and (path / MANIFEST).is_file()
+    ]
+    return sorted(found, key=lambda one: one.name)
+
+
+def request_ingest(  # noqa: PLR0913 - where, for whom, what, by whom
+    session: Session, settings: Settings, campaign: str, name: str, *, simulated: bool, actor: str
+) -> Job:
+    """Enqueue the ingest of a folder of films; they belong to every campaign that opens a stage later.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such folder, or no such campaign.
+    StateError
+        If an ingest of the campaign waits or runs.
+    """
+    folder = next((one.folder for one in list_incoming(settings) if one.name == name), None)
+    if folder is None:
+        msg = f"There is no folder {name!r} with films to take in."
+        raise NotFoundError(msg, hint=f"Put it below an import folder of the server, with a {MANIFEST} in it.")
+    found = find_campaign(session, campaign)
+    arguments = {"folder": str(folder.resolve()), "simulated": simulated}
+    job = jobs.enqueue(session, kind=JobKind.INGEST, campaign_id=found.id, arguments=arguments)
+    audit.log(session, actor, AuditAction.FILMS_REGISTERED, campaign, folder=name, job=job.id, simulated=simulated)
+    return job
