@@ -406,7 +406,7 @@ class Comparison(Base):
     __tablename__ = "comparison"
     __table_args__ = (
         UniqueConstraint("round_id", "case_id", "seat"),
-        Index("ix_comparison_round_reader_rank", "round_id", "account_id", "rank"),
+        Index("ix_comparison_round_reader_rank", "round_id", "account_id", "rank", "seat"),
         Index("ix_comparison_round_lease", "round_id", "leased_until"),
     )
 

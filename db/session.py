@@ -5,7 +5,7 @@ from contextlib import contextmanager, nullcontext
 from threading import RLock
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -54,6 +54,11 @@ class Database:
         """
         with self._turn, Session(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def analyze(self) -> None:
+        """Count the rows anew for the planner: after many came at once it would choose plans for an empty table."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("ANALYZE"))
 
     def dispose(self) -> None:
         """Close all connections."""

@@ -66,6 +66,7 @@ def offer_candidates(context: JobContext, round_id: int) -> None:
         offer_flawed(session, round_, flawed, entropy)
         round_.state = RoundState.READING
         job.state, job.finished_at = JobState.DONE, now()
+    context.record.database.analyze()
 
 
 def _on_offer(session: Session, job_id: int, round_: Round) -> dict[int, list[int]]:

@@ -146,11 +146,11 @@ def _open_stage(session: Session, stage: Stage, account: Account) -> OpenStage |
         reader = Claimant.enter(session, account, round_, now())
     except NotAllowedError:
         return None
-    n_own, n_decided = count_own(session, reader)
-    n_left = n_own - n_decided + count_free(session, reader)
-    if round_.state is RoundState.DRAWING and not n_left + n_decided:
+    own = count_own(session, reader)
+    n_left = own.n_own - own.n_decided + count_free(session, reader, own)
+    if round_.state is RoundState.DRAWING and not n_left + own.n_decided:
         return None
-    return OpenStage(stage.campaign.name, stage.name, n_decided, n_left)
+    return OpenStage(stage.campaign.name, stage.name, own.n_decided, n_left)
 
 
 def _films(session: Session, campaign_id: int) -> dict[str, int]:

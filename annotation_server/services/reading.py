@@ -10,8 +10,9 @@ from typing import Literal
 
 import numpy as np
 from sqlalchemy import Select, delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload, selectinload
 
+from annotation_server.services import seat_queries
 from annotation_server.services.claiming import Claimant, claim, count_free, count_own, find_held
 from annotation_server.services.display import Display, MaskSource
 from annotation_server.services.repeating import plan_repeat
@@ -228,17 +229,18 @@ class ReadingService:
             round_ = _present_round(session, stage_id)
             reader = Claimant(session.get_one(Account, account_id), round_, now())
             query = select(Comparison).where(
-                reader.own,
+                seat_queries.own(reader.rules),
                 Comparison.decided_at.is_not(None),
                 Comparison.case_id.not_in(_set_aside(round_)),
             )
-            seats = session.scalars(query.order_by(Comparison.decided_at.desc(), Comparison.id.desc()))
+            query = query.order_by(Comparison.decided_at.desc(), Comparison.id.desc())
+            seats = session.scalars(query.options(selectinload(Comparison.verdicts)), reader.parameters)
             return [Decided(seat.token or "", seat.verdicts[-1].kind) for seat in seats]
 
     def _view(self, session: Session, reader: Claimant, seat: Comparison) -> ReadingView:
         height, width = seat.case.height_px, seat.case.width_px
         grid_height, grid_width = grid_shape(height, width)
-        n_own, n_decided = count_own(session, reader)
+        own = count_own(session, reader)
         study = reader.round.stage.definition.study
         return ReadingView(
             token=seat.token or "",
@@ -247,8 +249,8 @@ class ReadingService:
             grid_width_px=grid_width,
             grid_height_px=grid_height,
             n_candidates=len(seat.order or []),
-            n_decided=n_decided,
-            n_left=n_own - n_decided + count_free(session, reader),
+            n_decided=own.n_decided,
+            n_left=own.n_own - own.n_decided + count_free(session, reader, own),
             verdict=_decision(seat.verdicts[-1]) if seat.verdicts else None,
             task="draw" if seat.kind.is_drawn else "choose",
             with_confidence=study.with_confidence,
@@ -281,7 +283,7 @@ class ReadingService:
 
 def _present_round(session: Session, stage_id: int) -> Round:
     """The stage's round that readers are at work in, or StateError."""
-    stage = session.get(Stage, stage_id)
+    stage = session.get(Stage, stage_id, options=[joinedload(Stage.campaign), joinedload(Stage.rounds)])
     if stage is None or not stage.rounds:
         msg = "This stage has not been opened."
         raise StateError(msg, hint="Ask the coordinator.")
@@ -410,7 +412,8 @@ def _chosen_mask(session: Session, seat: Comparison, decision: Decision, digest:
 
 def _masks_by_slot(session: Session, seat: Comparison) -> list[MaskRow]:
     query = select(Candidate).where(Candidate.round_id == seat.round_id, Candidate.case_id == seat.case_id)
-    by_position = {candidate.position: candidate.mask for candidate in session.scalars(query)}
+    found = session.scalars(query.options(joinedload(Candidate.mask)))
+    by_position = {candidate.position: candidate.mask for candidate in found}
     return [by_position[position] for position in seat.order or []]
 
 

@@ -39,10 +39,12 @@ def place_of(session: Session, stage: Stage, account_id: int) -> StageReader | N
     NotAllowedError
         If the stage names others, or the reader has left.
     """
-    place = session.get(StageReader, (stage.id, account_id))
-    if place is None and not is_assigned(session, stage.id):
-        return None
+    is_own = StageReader.account_id == account_id
+    query = select(StageReader).where(StageReader.stage_id == stage.id).order_by(is_own.desc()).limit(1)
+    place = session.scalar(query)  # the reader's own, else anybody's
     if place is None:
+        return None
+    if place.account_id != account_id:
         msg = f"Stage {stage.address} was assigned to other readers."
         raise NotAllowedError(msg, hint="Ask the coordinator to assign you.")
     refuse_who_left(session, stage, account_id)

@@ -14,7 +14,7 @@ def upgrade() -> None:
     op.add_column("comparison", sa.Column("rank", sa.Integer(), nullable=False, server_default="0"))
     op.execute(f"UPDATE comparison SET rank = {RANDOM_RANK[op.get_bind().dialect.name]}")  # noqa: S608 - our own words
     op.execute("UPDATE comparison SET leased_until = NULL WHERE decided_at IS NOT NULL")
-    op.create_index("ix_comparison_round_reader_rank", "comparison", ["round_id", "account_id", "rank"])
+    op.create_index("ix_comparison_round_reader_rank", "comparison", ["round_id", "account_id", "rank", "seat"])
     op.create_index("ix_comparison_round_lease", "comparison", ["round_id", "leased_until"])
     op.create_index(op.f("ix_mask_account_id"), "mask", ["account_id"])
 

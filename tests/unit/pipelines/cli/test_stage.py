@@ -123,7 +123,7 @@ def test_suggesting_and_naming_at_once_is_refused(overread_stage):
 
 
 def test_training_names_the_encoders_that_start_from_random_values(campaign, overread_stage, monkeypatch):
-    monkeypatch.setattr("annotation_server.services.coordinating.request_training", lambda *_: 7)
+    monkeypatch.setattr("annotation_server.services.coordinating.request_training", lambda *_, **__: 7)
     campaign.open("I").train("I")
     assert "random" not in overread_stage("train", "pilot/I"), "nobody has weights for a tiny encoder"
     with campaign.record.database.write() as session:
