@@ -121,8 +121,14 @@ export class Editor implements Sheet {
     return this.final !== null;
   }
 
-  paint(context: CanvasRenderingContext2D, look: Look, scale: number): void {
-    this.overlay.paint(context, look, scale);
+  /** Where the picture has changed since it was painted, in film pixels; null if nowhere. */
+  damage(scale: number): Rect | null {
+    return this.overlay.damage(scale);
+  }
+
+  /** Paints all of it, or what can be seen within `clip`. */
+  paint(context: CanvasRenderingContext2D, look: Look, scale: number, clip: Rect | null = null): void {
+    this.overlay.paint(context, look, scale, clip);
     if (this.final) paintFinal(context, this.final, scale);
     paintLine(context, this.hand.line, this.hand.closes, scale);
   }

@@ -1,6 +1,6 @@
 /** Undo and redo, one step an action. */
 
-import type { Mask, Rect } from "./mask";
+import { type Mask, type Rect, union } from "./mask";
 
 /** What an action turned over; turning it over again gives the start back. */
 interface Patch {
@@ -86,13 +86,4 @@ export class History {
     to.push(patch);
     return rect;
   }
-}
-
-function union(a: Rect | null, b: Rect): Rect {
-  if (!a) return b;
-  const x = Math.min(a.x, b.x);
-  const y = Math.min(a.y, b.y);
-  const right = Math.max(a.x + a.width, b.x + b.width);
-  const bottom = Math.max(a.y + a.height, b.y + b.height);
-  return { x, y, width: right - x, height: bottom - y };
 }

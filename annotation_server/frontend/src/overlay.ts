@@ -1,7 +1,7 @@
 /** Paints masks over the film: one colour and one stroke, whoever made the mask. */
 
 import type { Point } from "./brush";
-import { type Mask, type Rect, type Size, disagreement, extent } from "./mask";
+import { type Mask, type Rect, type Size, disagreement, extent, overlap, union, widened } from "./mask";
 import { type Contour, allCells, contours } from "./outline";
 
 export const STYLES = ["outline", "fill", "both"] as const;
@@ -135,7 +135,15 @@ export class LiveOverlay {
     }
   }
 
-  paint(context: CanvasRenderingContext2D, look: Look, scale: number): void {
+  /** What has changed since it was painted, with what its stroke covers there; null if nothing has. */
+  damage(scale: number): Rect | null {
+    let found: Rect | null = null;
+    for (const number of this.stale) found = union(found, this.tileOf(number));
+    return found && widened(found, HALO_PX / scale);
+  }
+
+  /** Paints all of it, or what can be seen within `clip`. */
+  paint(context: CanvasRenderingContext2D, look: Look, scale: number, clip: Rect | null = null): void {
     if (look.style !== "outline") this.prepareFill();
     this.refresh();
     if (this.fill && look.style !== "outline") {
@@ -143,7 +151,10 @@ export class LiveOverlay {
       context.imageSmoothingEnabled = scale < 2;
       context.drawImage(this.fill.canvas, 0, 0);
     }
-    if (look.style !== "fill") strokePaths(context, [...this.tiles.values()], look.opacity, scale);
+    if (look.style === "fill") return;
+    const seen = clip && widened(clip, HALO_PX / scale);
+    const tiles = [...this.tiles].filter(([number]) => !seen || overlap(seen, this.tileOf(number)));
+    strokePaths(context, tiles.map(([, path]) => path), look.opacity, scale); // prettier-ignore
   }
 
   private prepareFill(): void {
@@ -156,16 +167,19 @@ export class LiveOverlay {
 
   private refresh(): void {
     for (const number of this.stale) {
-      const [tx, ty] = [number % this.columns, Math.floor(number / this.columns)];
-      const cells = allCells(this.mask);
-      const [x, y] = [tx * TILE_PX, ty * TILE_PX];
-      const tile = { x, y, width: Math.min(TILE_PX, cells.width - x), height: Math.min(TILE_PX, cells.height - y) };
+      const tile = this.tileOf(number);
       const found = contours(this.mask, tile);
       if (found.length > 0) this.tiles.set(number, straightPath(found));
       else this.tiles.delete(number);
       this.refill(tile);
     }
     this.stale.clear();
+  }
+
+  private tileOf(number: number): Rect {
+    const cells = allCells(this.mask);
+    const [x, y] = [(number % this.columns) * TILE_PX, Math.floor(number / this.columns) * TILE_PX];
+    return { x, y, width: Math.min(TILE_PX, cells.width - x), height: Math.min(TILE_PX, cells.height - y) };
   }
 
   private refill({ x, y, width, height }: Rect): void {

@@ -2,7 +2,7 @@
 
 import { h, svg } from "./dom";
 import type { Film } from "./film";
-import type { Size } from "./mask";
+import type { Rect, Size } from "./mask";
 import type { Placement, Window } from "./viewport";
 
 export class Pane {
@@ -31,23 +31,34 @@ export class Pane {
     film?.paint(context, placement.scale * devicePixelRatio);
   }
 
-  /** `paint` draws in film pixels. */
-  paintOverlay(placement: Placement, paint: (context: CanvasRenderingContext2D) => void): void {
-    const context = this.prepare(this.overlay, placement);
+  /** `paint` draws in film pixels: everything, or within `clip` only, where the rest stays as it was. */
+  paintOverlay(placement: Placement, paint: (context: CanvasRenderingContext2D) => void, clip: Rect | null = null): void {
+    const context = this.prepare(this.overlay, placement, clip);
     context.save();
     paint(context);
     context.restore();
+    if (clip) context.restore();
   }
 
-  private prepare(canvas: HTMLCanvasElement, { scale, left, top }: Placement): CanvasRenderingContext2D {
+  private prepare(canvas: HTMLCanvasElement, placement: Placement, clip: Rect | null = null): CanvasRenderingContext2D {
     const ratio = devicePixelRatio;
+    const [scale, left, top] = [ratio * placement.scale, ratio * placement.left, ratio * placement.top];
     const [width, height] = [Math.round(this.size.width * ratio), Math.round(this.size.height * ratio)];
     if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
     const context = canvas.getContext("2d");
     if (!context) throw new Error("This browser has no 2D canvas.");
     context.setTransform(1, 0, 0, 1, 0, 0);
+    if (clip) {
+      const [x, y] = [Math.floor(clip.x * scale + left), Math.floor(clip.y * scale + top)];
+      const right = Math.ceil((clip.x + clip.width) * scale + left);
+      const bottom = Math.ceil((clip.y + clip.height) * scale + top);
+      context.save();
+      context.beginPath();
+      context.rect(x, y, right - x, bottom - y);
+      context.clip();
+    }
     context.clearRect(0, 0, width, height);
-    context.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * left, ratio * top);
+    context.setTransform(scale, 0, 0, scale, left, top);
     return context;
   }
 }

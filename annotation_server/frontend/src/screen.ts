@@ -38,6 +38,7 @@ export class Screen implements GestureEvents {
   private inGrid = false;
   private disagreement: HTMLCanvasElement | null | undefined;
   private filmIsStale = false;
+  private overlayIsStale = false;
   private frame = 0;
 
   constructor(
@@ -108,6 +109,11 @@ export class Screen implements GestureEvents {
   /** Paints the overlays again in the next frame, and the film unless it stays as it is. */
   invalidate(film = true): void {
     this.filmIsStale ||= film;
+    this.overlayIsStale = true;
+    this.schedule();
+  }
+
+  private schedule(): void {
     this.frame ||= requestAnimationFrame(() => this.paint());
   }
 
@@ -145,8 +151,10 @@ export class Screen implements GestureEvents {
   }
 
   strokeMove(points: readonly Point[]): void {
-    this.editing?.hand.move(points.map((point) => this.toFilm(point)));
-    this.invalidate(false);
+    const hand = this.editing?.hand;
+    hand?.move(points.map((point) => this.toFilm(point)));
+    if (hand?.tool === "brush") this.schedule();
+    else this.invalidate(false);
   }
 
   strokeEnd(): void {
@@ -196,9 +204,10 @@ export class Screen implements GestureEvents {
 
   private paint(): void {
     this.frame = 0;
-    const film = this.filmIsStale;
-    this.filmIsStale = false;
+    const [film, all] = [this.filmIsStale, this.overlayIsStale];
+    this.filmIsStale = this.overlayIsStale = false;
     if (!this.loaded || !this.choice) return;
+    if (this.editing && !all) return this.paintStroke(this.editing, this.panes[0]);
     for (const pane of this.panes) {
       const slot = this.grid ? this.slotOf(pane) : this.choice.shown;
       const placement = this.placement(pane.size);
@@ -207,8 +216,16 @@ export class Screen implements GestureEvents {
       this.describe(pane, slot);
     }
     if (this.hidden || this.draws || document.visibilityState !== "visible") return;
-    const all = this.loaded.masks.map((_, slot) => slot);
-    this.events.onShown(this.grid ? all : all.filter((slot) => slot === this.choice?.shown));
+    const slots = this.loaded.masks.map((_, slot) => slot);
+    this.events.onShown(this.grid ? slots : slots.filter((slot) => slot === this.choice?.shown));
+  }
+
+  /** Paints only where the brush went: the whole outline would take longer the more is drawn. */
+  private paintStroke(editor: Editor, pane: Pane): void {
+    const placement = this.placement(pane.size);
+    const clip = editor.damage(placement.scale);
+    if (!clip || this.hidden) return;
+    pane.paintOverlay(placement, (context) => editor.paint(context, this.look, placement.scale, clip), clip);
   }
 
   private paintOverlay(context: CanvasRenderingContext2D, slot: number | null, scale: number): void {
