@@ -24,6 +24,8 @@ export interface Cabinet {
 export interface DeskEvents extends DrawingEvents {
   /** Another drawing of the case is on the server: the reader has to choose. */
   stale(): void;
+  /** The second outline was brought up to date. */
+  repaint(): void;
 }
 
 export class Desk {
@@ -41,7 +43,7 @@ export class Desk {
     private readonly loaded: LoadedCase,
     cabinet: Cabinet,
     revision: number | null,
-    events: DeskEvents,
+    private readonly events: DeskEvents,
   ) {
     this.panel = new DrawingPanel(task, editor, events);
     this.autosave = new Autosave(loaded.comparison.token, revision, cabinet.api, cabinet.keeping, {
@@ -107,7 +109,10 @@ export class Desk {
     clearTimeout(this.timer);
     const { editor } = this;
     this.panel.allowSave(this.obstacle === null);
-    if (editor.showsFinal) editor.showFinal(this.grid);
+    if (editor.showsFinal) {
+      editor.showFinal(this.grid);
+      this.events.repaint();
+    }
     if (!editor.canUndo && !editor.canRedo) return;
     await this.autosave.keep({ slot: editor.slot, startedFrom: editor.startedFrom, bits: editor.bits() });
   }

@@ -85,7 +85,7 @@ export const text = {
   drawing: { touchUp: "Touch up", redraw: "Redraw", draw: "Drawing" },
   drawingHint: {
     touchUp: "Candidate as you saw it. Paint and erase.",
-    redraw: "The film starts blank. Draw what you see.",
+    redraw: "Draw what you see.",
     draw: "Draw the infection that you see.",
   },
   startFromLabel: "Start from",

@@ -168,6 +168,10 @@ export class Studio implements DeskEvents {
     this.frame.showBanner(text.draftFound, { label: text.restore, run: take(draft) }, { label: text.discard, run: discard });
   }
 
+  repaint(): void {
+    this.screen.invalidate(false);
+  }
+
   /** Another drawing of this case is on the server. */
   stale(): void {
     const keep = { label: text.keepThis, run: () => void this.overrule() };
