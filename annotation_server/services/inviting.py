@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from annotation_server.services.rostering import release_everywhere
 from db import accounts
 from db.accounts import add_account, find_account
 from db.domain.audit import AuditAction
@@ -91,7 +92,7 @@ def renew_link(session: Session, host: Host, code: str) -> Invited:
 
 
 def set_active(session: Session, host: Host, code: str, *, active: bool) -> None:
-    """Shut an account out, or let it in again.
+    """Shut an account out, which frees the seats that it holds undecided, or let it in again.
 
     Raises
     ------
@@ -102,8 +103,11 @@ def set_active(session: Session, host: Host, code: str, *, active: bool) -> None
     if code == host.code:
         msg = "You cannot shut yourself out."
         raise NotAllowedError(msg, hint="Ask another admin.")
-    change = accounts.reactivate if active else accounts.deactivate
-    change(session, account, actor=host.code)
+    if active:
+        accounts.reactivate(session, account, actor=host.code)
+        return
+    release_everywhere(session, account)
+    accounts.deactivate(session, account, actor=host.code)
 
 
 def parse_people(text: str) -> list[tuple[str, str]]:

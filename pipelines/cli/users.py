@@ -109,11 +109,11 @@ def password(code: str, password_file: TextIO | None) -> None:
 @command.command(epilog="Example:\n\n    overread users deactivate r1")
 @click.argument("code")
 def deactivate(code: str) -> None:
-    """Shut an account out and end its sessions. Its verdicts stay."""
-    from db.accounts import deactivate, find_account
+    """Shut an account out: its sessions end, seats that it holds are free again. Its verdicts stay."""
+    from annotation_server.services.inviting import Host, set_active
 
     with open_record().database.write() as session:
-        deactivate(session, find_account(session, code))
+        set_active(session, Host("system", Role.ADMIN), code, active=False)
     click.echo(f"Account {code} is deactivated.")
 
 

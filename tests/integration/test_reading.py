@@ -6,20 +6,25 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from random import Random
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, func, select, update
 
 from annotation_server.services import reading
 from annotation_server.services.coordinating import lock_stage, request_training
 from annotation_server.services.reading import ReadingService
+from annotation_server.services.rostering import leave_stage
 from db import jobs
-from db.domain.errors import NotFoundError, OverreadError, StateError
+from db.domain.errors import NotAllowedError, NotFoundError, OverreadError, StateError
 from db.domain.provenance import MaskOrigin
 from db.domain.verdict import Decision, UnreadableReason, VerdictKind
-from db.models import Account, Candidate, Comparison, FinalMask, MaskRow, Stage, Verdict, now
+from db.models import Account, Candidate, Comparison, FinalMask, MaskRow, Stage, StageReader, Verdict, now
 
 N_THREADS = 24
+MANY = {"marks": [pytest.mark.torture, pytest.mark.timeout(3600)]}
+"""The full counts of a gate."""
+
 PICK = Decision(VerdictKind.PICK, slot=0)
 
 
@@ -55,8 +60,9 @@ def seats(record):
         return session.scalars(select(Comparison).order_by(Comparison.id)).all()
 
 
-def test_readers_at_once_take_every_seat_exactly_once(open_room):
-    record, room, stage_id, readers = open_room(n_cases=60, n_readers=N_THREADS, n_seats=2)
+@pytest.mark.parametrize(("n_cases", "n_readers"), [(60, N_THREADS), pytest.param(10_000, 64, **MANY)])
+def test_readers_at_once_take_every_seat_exactly_once(open_room, n_cases, n_readers):
+    record, room, stage_id, readers = open_room(n_cases=n_cases, n_readers=n_readers, n_seats=2)
 
     def read(reader):
         taken = []
@@ -68,13 +74,13 @@ def test_readers_at_once_take_every_seat_exactly_once(open_room):
     tokens = [token for taken in at_once(read, readers) for token in taken]
     found = seats(record)
     assert Counter(tokens) == Counter(seat.token for seat in found)
-    assert len(tokens) == 120
+    assert len(tokens) == 2 * n_cases
     assert all(seat.decided_at for seat in found)
     pairs = Counter((seat.account_id, seat.case_id) for seat in found)
     assert max(pairs.values()) == 1, "a reader had both seats of a case"
     assert len({seat.account_id for seat in found}) > 2
     with record.database.read() as session:
-        assert len(session.scalars(select(Verdict)).all()) == 120
+        assert session.scalar(select(func.count(Verdict.id))) == 2 * n_cases
 
 
 def test_one_reader_in_many_windows_holds_one_seat(open_room):
@@ -84,14 +90,15 @@ def test_one_reader_in_many_windows_holds_one_seat(open_room):
     assert sum(seat.account_id is not None for seat in seats(record)) == 1
 
 
-def test_one_submission_sent_many_times_at_once_is_one_row(open_room):
+@pytest.mark.parametrize("n_sent", [N_THREADS, pytest.param(100, **MANY)])
+def test_one_submission_sent_many_times_at_once_is_one_row(open_room, n_sent):
     record, room, stage_id, (reader,) = open_room(n_cases=2, n_readers=1)
     token = room.next_comparison(reader, stage_id).token
     decision = Decision(VerdictKind.NO_INFECTION)
     revisions = at_once(
-        lambda _: room.decide(reader, token, decision, idempotency_key="same", drawing=None), range(N_THREADS)
+        lambda _: room.decide(reader, token, decision, idempotency_key="same", drawing=None), range(n_sent)
     )
-    assert revisions == [1] * N_THREADS
+    assert revisions == [1] * n_sent
     with record.database.read() as session:
         assert len(session.scalars(select(Verdict)).all()) == 1
         assert len(session.scalars(select(MaskRow).where(MaskRow.origin == MaskOrigin.EMPTY)).all()) == 1
@@ -106,38 +113,65 @@ def test_different_submissions_at_once_are_numbered_without_a_gap(open_room):
     assert sorted(revisions) == list(range(1, N_THREADS + 1))
 
 
-def test_expiry_against_submission_has_one_outcome(open_room):
-    """Whoever wins, the verdict belongs to the seat's present reader, and the loser learns that it is gone."""
-    record, room, stage_id, readers = open_room(n_cases=1, n_readers=2)
-    first, second = readers
-    outcomes: Counter[int | None] = Counter()
-    for i in range(30):
+@pytest.mark.parametrize("n_schedules", [50, pytest.param(1000, **MANY)])
+def test_expiry_against_submission_against_revocation_has_one_outcome(open_room, n_schedules):
+    """A reader submits, another takes the seat if its lease has run out, a coordinator lets the first one go.
+
+    Whoever comes first, the outcome is one that some order of the three gives: the verdict is there and so is its
+    reader, or it is not and the seat is another's or free.
+    """
+    record, room, stage_id, (first, second) = open_room(n_cases=1, n_readers=2)
+    random = Random(n_schedules)  # noqa: S311 - schedules are no secrets
+    outcomes: Counter[tuple[bool, bool]] = Counter()
+    for _ in range(n_schedules):
         with record.database.write() as session:
-            session.query(Verdict).delete()
-            session.execute(
-                update(Comparison).values(account_id=None, token=None, decided_at=None, leased_until=None, order=None)
-            )
+            session.execute(delete(Verdict))
+            session.execute(delete(StageReader))
+            freed = {"account_id": None, "token": None, "decided_at": None, "leased_until": None, "order": None}
+            session.execute(update(Comparison).values(**freed, claimed_at=None, postponed_at=None))
         token = room.next_comparison(first, stage_id).token
-        with record.database.write() as session:
-            session.execute(update(Comparison).values(leased_until=now() - timedelta(seconds=1)))
+        if random.random() < 0.7:
+            with record.database.write() as session:
+                session.execute(update(Comparison).values(leased_until=now() - timedelta(seconds=1)))
 
         def submit(token=token):
             try:
                 return room.decide(first, token, PICK, idempotency_key="key", drawing=None)
-            except NotFoundError:
+            except (NotFoundError, NotAllowedError):
                 return None
 
         def take():
             return room.next_comparison(second, stage_id)
 
-        jobs = [submit, take] if i % 2 else [take, submit]
-        done = dict(zip([job.__name__ for job in jobs], at_once(lambda job: job(), jobs), strict=True))
+        def revoke():
+            with record.database.write() as session:
+                leave_stage(session, session.get_one(Stage, stage_id), session.get_one(Account, first), counts=True)
+
+        delays = [random.choice([0, 0, 0.001, 0.003, 0.01]) for _ in range(3)]
+        jobs = list(zip([submit, take, revoke], delays, strict=True))
+        random.shuffle(jobs)
+
+        def run(job):
+            time.sleep(job[1])
+            return job[0].__name__, job[0]()
+
+        done = dict(at_once(run, jobs))
         (seat,) = seats(record)
-        assert (done["submit"] is None) == (done["take"] is not None)
-        assert seat.account_id == (second if done["take"] else first)
-        assert (seat.decided_at is None) == (done["take"] is not None)
-        outcomes[done["submit"]] += 1
-    assert sum(outcomes.values()) == 30
+        with record.database.read() as session:
+            verdicts = session.scalars(select(Verdict)).all()
+        assert [verdict.account_id for verdict in verdicts] == ([first] if done["submit"] else [])
+        if done["submit"]:
+            assert (seat.account_id, seat.token, done["take"]) == (first, token, None)
+        else:
+            held = (second, done["take"].token) if done["take"] else (None, None)
+            assert (seat.account_id, seat.token) == held
+        assert (seat.decided_at is not None) == bool(done["submit"])
+        with pytest.raises(NotAllowedError):
+            room.next_comparison(first, stage_id)
+        outcomes[bool(done["submit"]), bool(done["take"])] += 1
+    assert sum(outcomes.values()) == n_schedules
+    assert len(outcomes) > 1, "the schedules are all alike"
+    print(f"expiry, submission, revocation: {n_schedules} schedules, one outcome each {dict(outcomes)}")
 
 
 def test_locking_while_a_verdict_is_revised_settles_what_was_acknowledged(open_room):

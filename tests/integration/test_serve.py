@@ -3,7 +3,10 @@
 import base64
 import json
 import os
+import random
 import re
+import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -11,14 +14,17 @@ import urllib.error
 import urllib.request
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.client import HTTPException
 from http.cookiejar import CookieJar
 from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from annotation_server.services.reading import ReadingService
 from db.accounts import hash_password
+from db.domain.verdict import Decision, VerdictKind
 from db.models import Account, Comparison, Draft, Verdict
 from db.record import Record
 from db.settings import Settings
@@ -26,7 +32,11 @@ from db.settings import Settings
 pytestmark = pytest.mark.slow
 
 PASSWORD = "correct horse battery"
-N_READERS = 4
+HASH = hash_password(PASSWORD)
+CODES = [f"r{i}" for i in range(8)]
+MANY = {"marks": [pytest.mark.torture, pytest.mark.timeout(3600)]}
+"""The full counts of a gate."""
+
 KEY = "k" * 40
 
 
@@ -36,10 +46,16 @@ def serve(tmp_path):
     Record.open(Settings(home=tmp_path)).database.dispose()  # with the migrations' own table, which `build_room` lacks
     processes: list[subprocess.Popen[str]] = []
 
-    def start():
+    def start(*, file_bytes=None):
+        """With `file_bytes` no file of the process grows beyond that: its disk is full."""
+
+        def limit():
+            if file_bytes is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+
         environment = os.environ | {"OVERREAD_HOME": str(tmp_path), "OVERREAD_SECRET_KEY": KEY}
         command = [sys.executable, "-m", "pipelines.cli", "serve", "--port", "0"]
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=limit)  # noqa: PLW1509 - no threads run here yet
         processes.append(process)
         assert process.stdout
         return process, re.findall(r"http://\S+", process.stdout.readline())[0]
@@ -87,42 +103,131 @@ class Reader:
         return json.loads(self.ask("PUT", f"/api/comparisons/{token}/verdict", body, headers))["revision"]
 
 
-def test_no_acknowledged_verdict_is_lost_or_doubled_by_a_kill(serve, build_room):
-    codes = [f"r{i}" for i in range(N_READERS)]
-    record = build_room(n_cases=400, readers=codes)
-    with record.database.write() as session:
-        for account in session.scalars(select(Account)):
-            account.password = hash_password(PASSWORD)
-    acknowledged: dict[str, int] = {}
-    pending: dict[str, str] = {}
-    for run in range(3):
+class Session:
+    """Eight readers who read through the restarts of a server, and what it acknowledged to them."""
+
+    def __init__(self, record):
+        self.record = record
+        self.acknowledged: dict[str, int] = {}
+        self.pending: dict[str, str] = {}
+        with record.database.write() as session:
+            for account in session.scalars(select(Account)):
+                account.password = HASH
+
+    def read(self, address):
+        """Everybody reads until nothing is left or the server fails."""
+        readers = {code: Reader(address, code) for code in CODES}
+        with ThreadPoolExecutor(len(readers)) as threads:
+            list(threads.map(self._read, readers.items()))
+
+    def _read(self, who):
+        code, reader = who
+        try:
+            if code in self.pending:  # the browser sends again what was never answered
+                token = self.pending[code]
+                self.acknowledged[token] = reader.decide(token, 0)
+                del self.pending[code]
+            while comparison := reader.next():
+                token = self.pending[code] = comparison["token"]
+                self.acknowledged[token] = reader.decide(token, 0)
+                del self.pending[code]
+        except (OSError, HTTPException):
+            return
+
+    def check(self):
+        """What was acknowledged is stored once, and nothing else but what waits to be sent again."""
+        assert set(self.acknowledged.values()) == {1}
+        with self.record.database.read() as session:
+            stored = session.scalars(select(Comparison.token).join(Verdict)).all()
+            assert session.scalar(text("PRAGMA integrity_check")) == "ok"
+        assert len(stored) == len(set(stored))
+        assert set(self.acknowledged) <= set(stored) <= set(self.acknowledged) | set(self.pending.values())
+
+
+@pytest.mark.parametrize(("n_kills", "n_cases"), [(3, 400), pytest.param(60, 12_000, **MANY)])
+def test_no_acknowledged_verdict_is_lost_or_doubled_by_a_kill(serve, build_room, n_kills, n_cases):
+    session = Session(build_room(n_cases=n_cases, readers=CODES))
+    for _ in range(n_kills):
         process, address = serve()
-        readers = [Reader(address, code) for code in codes]
-        for code, reader in zip(codes, readers, strict=True):
-            if code in pending:  # the browser sends again what was never answered
-                token = pending.pop(code)
-                acknowledged[token] = reader.decide(token, 0)
-
-        def read(code, reader):
-            try:
-                while comparison := reader.next():
-                    pending[code] = comparison["token"]
-                    acknowledged[comparison["token"]] = reader.decide(comparison["token"], 0)
-                    del pending[code]
-            except (OSError, HTTPException):
-                return
-
-        killer = threading.Timer(0.5 + run / 3, process.kill)
+        killer = threading.Timer(random.uniform(1.0, 3.0), process.kill)  # noqa: S311 - no secret
         killer.start()
-        with ThreadPoolExecutor(N_READERS) as threads:
-            list(threads.map(read, codes, readers))
+        with suppress(OSError, HTTPException):  # killed before everybody had signed in
+            session.read(address)
         killer.join()
-    assert set(acknowledged.values()) == {1}
-    assert len(acknowledged) > 10
-    with record.database.read() as session:
-        stored = session.scalars(select(Comparison.token).join(Verdict)).all()
-    assert len(stored) == len(set(stored))
-    assert set(acknowledged) <= set(stored) <= set(acknowledged) | set(pending.values())
+    session.check()
+    assert len(session.acknowledged) > 10
+    print(f"kill -9: {n_kills} times, {len(session.acknowledged)} verdicts acknowledged, 0 lost, 0 doubled")
+
+
+@pytest.mark.parametrize(("n_times", "n_cases"), [(1, 150), pytest.param(20, 8000, **MANY)])
+def test_a_disk_that_fills_up_costs_no_acknowledged_verdict(serve, build_room, tmp_path, n_times, n_cases):
+    session = Session(build_room(n_cases=n_cases, readers=CODES))
+    for _ in range(n_times):
+        written = (tmp_path / "overread.sqlite-wal").stat().st_size
+        process, address = serve(file_bytes=written + random.randint(400_000, 800_000))  # noqa: S311 - no secret
+        with suppress(OSError):  # full before everybody had signed in, which is logged
+            session.read(address)
+        assert len(session.acknowledged) < n_cases, "the disk was never full"
+        process.kill()
+        process.wait()
+        session.check()
+    _, address = serve()
+    session.read(address)
+    session.check()
+    print(f"full disk: {n_times} times, {len(session.acknowledged)} verdicts acknowledged, 0 lost, 0 doubled")
+
+
+ONE_VERDICT = """
+import os, signal, sys
+from pathlib import Path
+from annotation_server.services.reading import ReadingService
+from db.domain.verdict import Decision, VerdictKind
+from db.record import Record
+from db.settings import Settings
+
+record = Record.open(Settings(home=Path(sys.argv[1])))
+dialect, left = record.database.engine.dialect, [int(sys.argv[3])]
+commit = dialect.do_commit
+
+def die_at_the_last(when):
+    if sys.argv[2] == when and left[0] == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def do_commit(connection):
+    left[0] -= 1
+    die_at_the_last("before")
+    commit(connection)
+    die_at_the_last("after")
+
+dialect.do_commit = do_commit
+room = ReadingService(record)
+view = room.next_comparison(1, 1)
+print(view.token, flush=True)
+room.decide(1, view.token, Decision(VerdictKind.NO_INFECTION), idempotency_key="key", drawing=None)
+print("acknowledged", flush=True)
+"""
+
+
+def test_a_kill_at_every_commit_leaves_one_verdict_when_it_is_sent_again(build_room, tmp_path):
+    Record.open(Settings(home=tmp_path)).database.dispose()
+    record = build_room(n_cases=8)
+    room = ReadingService(record)
+    ends = []
+    for n_commits in (1, 2, 3):
+        for when in ("before", "after"):
+            command = [sys.executable, "-c", ONE_VERDICT, str(tmp_path), when, str(n_commits)]
+            ended = subprocess.run(command, capture_output=True, text=True, check=False)
+            ends.append(ended.returncode)
+            token, *acknowledged = [*ended.stdout.split()] or [room.next_comparison(1, 1).token]
+            if acknowledged:
+                break
+            decision = Decision(VerdictKind.NO_INFECTION)
+            assert room.decide(1, token, decision, idempotency_key="key", drawing=None) == 1
+            with record.database.read() as session:
+                assert (
+                    len(session.scalars(select(Verdict).join(Comparison).where(Comparison.token == token)).all()) == 1
+                )
+    assert ends == [-signal.SIGKILL] * 4 + [0], "a claim and a verdict are one commit each"
 
 
 def test_no_acknowledged_draft_is_lost_by_a_kill(serve, build_room):

@@ -3,6 +3,9 @@
 import re
 
 import pytest
+from sqlalchemy import select
+
+from db.models import Comparison
 
 
 @pytest.fixture
@@ -44,6 +47,8 @@ def test_a_reader_who_is_deactivated_while_reading_is_out_at_once(site, coordina
     headers = {"X-CSRFToken": reader.token()}
     assert reader.client.post("/api/stages/pilot/I/next", headers=headers).status_code == 200
     coordinator.post("/accounts/deactivate", code="reader")
+    with site.record.database.read() as rows:
+        assert not rows.scalars(select(Comparison).where(Comparison.account_id.is_not(None))).all()
     assert reader.client.post("/api/stages/pilot/I/next", headers=headers).status_code == 401
     coordinator.post("/accounts/reactivate", code="reader")
     assert reader.client.post("/api/stages/pilot/I/next", headers=headers).status_code == 401
