@@ -22,7 +22,7 @@ from db.domain.verdict import Decision, UnreadableReason, VerdictKind
 from db.models import Account, Candidate, Comparison, FinalMask, MaskRow, Stage, StageReader, Verdict, now
 
 N_THREADS = 24
-MANY = {"marks": [pytest.mark.torture, pytest.mark.timeout(3600)]}
+MANY = (pytest.mark.torture, pytest.mark.timeout(3600))
 """The full counts of a gate."""
 
 PICK = Decision(VerdictKind.PICK, slot=0)
@@ -60,7 +60,7 @@ def seats(record):
         return session.scalars(select(Comparison).order_by(Comparison.id)).all()
 
 
-@pytest.mark.parametrize(("n_cases", "n_readers"), [(60, N_THREADS), pytest.param(10_000, 64, **MANY)])
+@pytest.mark.parametrize(("n_cases", "n_readers"), [(60, N_THREADS), pytest.param(10_000, 64, marks=MANY)])
 def test_readers_at_once_take_every_seat_exactly_once(open_room, n_cases, n_readers):
     record, room, stage_id, readers = open_room(n_cases=n_cases, n_readers=n_readers, n_seats=2)
 
@@ -90,7 +90,7 @@ def test_one_reader_in_many_windows_holds_one_seat(open_room):
     assert sum(seat.account_id is not None for seat in seats(record)) == 1
 
 
-@pytest.mark.parametrize("n_sent", [N_THREADS, pytest.param(100, **MANY)])
+@pytest.mark.parametrize("n_sent", [N_THREADS, pytest.param(100, marks=MANY)])
 def test_one_submission_sent_many_times_at_once_is_one_row(open_room, n_sent):
     record, room, stage_id, (reader,) = open_room(n_cases=2, n_readers=1)
     token = room.next_comparison(reader, stage_id).token
@@ -113,7 +113,7 @@ def test_different_submissions_at_once_are_numbered_without_a_gap(open_room):
     assert sorted(revisions) == list(range(1, N_THREADS + 1))
 
 
-@pytest.mark.parametrize("n_schedules", [50, pytest.param(1000, **MANY)])
+@pytest.mark.parametrize("n_schedules", [50, pytest.param(1000, marks=MANY)])
 def test_expiry_against_submission_against_revocation_has_one_outcome(open_room, n_schedules):
     """A reader submits, another takes the seat if its lease has run out, a coordinator lets the first one go.
 

@@ -160,6 +160,16 @@ def test_a_token_reaches_what_its_role_may_below_api_and_nothing_else(app, role)
         assert is_refused(response, path) != is_admitted, f"{role} {method} {path}: {response.status}"
 
 
+@pytest.mark.parametrize("role", [Role.READER, Role.ADMIN])
+def test_every_change_needs_the_token_of_the_page(sign_in, role):
+    client, _ = sign_in(role)
+    for method, rule in AUDIENCES:
+        if method != "GET":
+            for headers in ({}, {"X-CSRFToken": "forged"}, {"HX-Request": "true"}, {"Authorization": "Basic eDp5"}):
+                response = client.open(address(rule), method=method, headers=headers)
+                assert response.status_code == 400, f"{method} {rule}: {response.status}"
+
+
 def test_a_view_without_an_audience_is_closed_to_everybody(app, sign_in):
     app.add_url_rule("/forgotten", "forgotten", lambda: "open")
     for role in Role:
