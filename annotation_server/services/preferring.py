@@ -15,6 +15,7 @@ from db.domain.agreement import (
 )
 from db.domain.errors import StateError
 from db.models import Account, Comparison, Stage, Verdict
+from db.repository.figures import StudyFigures, study_figures
 from db.repository.judgements import judge_round
 
 
@@ -26,6 +27,7 @@ class StagePreference:
     chance: float | None
     bias: PositionBias
     is_simulated: bool
+    study: StudyFigures
 
 
 def stage_preference(session: Session, store: Store, stage: Stage) -> StagePreference:
@@ -47,5 +49,6 @@ def stage_preference(session: Session, store: Store, stage: Stage) -> StagePrefe
         measured=measure_preference(judgements),
         chance=chance_machine_preferred(len(definition.networks)) if definition.with_drawing else None,
         bias=measure_position_bias(judgements),
+        study=study_figures(session, store, round_id),
         is_simulated=session.scalar(simulated.where(Comparison.round_id == round_id, Account.simulated)) is not None,
     )

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import integrate, special, stats
 
 from db.domain.candidate import EQUAL_DICE
+from db.domain.clustering import crossed_interval
 from db.domain.errors import InputError
 from db.domain.mask import Mask, dice
 from db.domain.provenance import MaskOrigin
@@ -37,6 +38,10 @@ class Judgement:
         The slot that a pick or a touch-up names, from 0.
     equal_slots
         Slots whose masks are (nearly) that of `slot`, itself included: `find_equal_slots`.
+    patient
+        A pseudonym; empty where it is not known.
+    holds_own
+        Whether the reader's own drawing was on offer.
     """
 
     case: str
@@ -45,6 +50,8 @@ class Judgement:
     kind: VerdictKind
     slot: int | None = None
     equal_slots: frozenset[int] = frozenset()
+    patient: str = ""
+    holds_own: bool = False
 
     def __post_init__(self) -> None:
         slots = self.equal_slots | ({self.slot} if self.slot is not None else set())
@@ -133,30 +140,49 @@ def measure_preference(judgements: Sequence[Judgement]) -> Preference:
     judged = [judgement for judgement in judgements if judgement.kind is not VerdictKind.UNREADABLE]
     n_of_kind = Counter(judgement.kind for judgement in judgements)
     return Preference(
-        machine=measure_share((pick.reader, 1 - pick.credit.get(MANUAL, 0.0)) for pick in contested),
+        machine=measure_share(
+            ((pick.reader, 1 - pick.credit.get(MANUAL, 0.0)) for pick in contested),
+            patients=[pick.patient for pick in contested],
+        ),
         credit=dict(credit),
-        denied=measure_share((judgement.reader, float(judgement.kind is VerdictKind.DENY_ALL)) for judgement in judged),
+        denied=measure_share(
+            ((judgement.reader, float(judgement.kind is VerdictKind.DENY_ALL)) for judgement in judged),
+            patients=[judgement.patient for judgement in judged],
+        ),
         n_of_kind={kind: n_of_kind[kind] for kind in VerdictKind},
     )
 
 
-def measure_share(outcomes: Iterable[tuple[str, float]]) -> Share:
+def measure_share(outcomes: Iterable[tuple[str, float]], *, patients: Sequence[str] = ()) -> Share:
     """The mean of outcomes in 0..1, each with its reader, and its 95 % interval.
+
+    `patients` are those of the outcomes, in their order; without them, or where one is not known, nothing clusters by
+    patient.
 
     With one reader the interval is Wilson's over judgements. With more it is Student's t over readers, because one
     reader's verdicts resemble each other, around the pooled share (readers weigh by what they judged), and never
-    narrower than Wilson's, because few readers can agree by luck. It does not cluster by patient besides.
+    narrower than Wilson's, because few readers can agree by luck. With patients it is widened to the bootstrap that
+    draws readers and patients (`clustering.crossed_interval`) where that reaches further; of one reader only the
+    patients are drawn.
     """
+    pairs = list(outcomes)
     of_reader: dict[str, list[float]] = defaultdict(list)
-    for reader, outcome in outcomes:
+    for reader, outcome in pairs:
         of_reader[reader].append(outcome)
     n = sum(map(len, of_reader.values()))
     if n == 0:
         return Share(nan, nan, nan, 0, "no judgement")
     share = sum(map(sum, of_reader.values())) / n
     low, high = wilson_interval(share, n)
+    clustered = ""
+    if len(set(patients)) > 1 and all(patients):
+        values, readers = [outcome for _, outcome in pairs], [reader for reader, _ in pairs]
+        crossed = crossed_interval(values, readers, patients)
+        low, high = min(low, crossed[0]), max(high, crossed[1])
+        clustered = f" or than a bootstrap over readers and {len(set(patients))} patients"
     if (n_readers := len(of_reader)) == 1:
-        return Share(share, low, high, n, "Wilson over judgements of one reader")
+        how = "Wilson over judgements of one reader" + clustered.replace(" or than a", ", no narrower than a")
+        return Share(share, low, high, n, how)
     residuals = [sum(own) - share * len(own) for own in of_reader.values()]
     error = sqrt(n_readers / (n_readers - 1) * sum(residual**2 for residual in residuals)) / n
     reach = float(stats.t.ppf(0.975, n_readers - 1)) * error
@@ -165,7 +191,7 @@ def measure_share(outcomes: Iterable[tuple[str, float]]) -> Share:
         max(0.0, min(low, share - reach)),
         min(1.0, max(high, share + reach)),
         n,
-        f"t over {n_readers} readers, no narrower than Wilson over judgements",
+        f"t over {n_readers} readers, no narrower than Wilson over judgements{clustered}",
     )
 
 

@@ -1,15 +1,20 @@
 """The verdicts of an unblinded stage with the origins behind them: the one place where they meet."""
 
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from db.artifacts import Store
 from db.domain.agreement import MANUAL, Judgement, find_equal_slots
 from db.domain.campaign import StageState
 from db.domain.errors import StateError
-from db.models import Candidate, Round, Stage, Verdict
+from db.domain.provenance import MaskOrigin
+from db.domain.study import SeatKind
+from db.models import Candidate, MaskRow, Round, Stage, Verdict
 from db.repository.pixels import grid_mask
-from db.repository.verdicts import current_verdicts
+from db.repository.verdicts import READ, current_verdicts
 
 UNBLINDED = frozenset({StageState.UNBLINDED, StageState.CLOSED})
 
@@ -21,8 +26,12 @@ def require_unblinded(stage: Stage) -> None:
         raise StateError(msg, hint=f"Run `overread stage unblind {stage.address}` when its reading is over.")
 
 
-def judge_round(session: Session, store: Store, round_id: int) -> list[Judgement]:
-    """Every verdict of a round that counts, with the origin in each slot.
+def judge_round(
+    session: Session, store: Store, round_id: int, *, kinds: Collection[SeatKind] = READ, of_all: bool = False
+) -> list[Judgement]:
+    """Every verdict of a round that counts, with the origin in each slot; those of plain readings, or of `kinds`.
+
+    Verdicts of readers who left and do not count are among them only `of_all`.
 
     Raises
     ------
@@ -30,14 +39,17 @@ def judge_round(session: Session, store: Store, round_id: int) -> list[Judgement
         Before the stage is unblinded.
     """
     require_unblinded(session.get_one(Round, round_id).stage)
-    verdicts = [verdict for of_case in current_verdicts(session, round_id).values() for verdict in of_case]
-    return [_judgement(session, store, verdict) for verdict in verdicts]
+    found = current_verdicts(session, round_id, kinds=kinds, of_all=of_all)
+    verdicts = [verdict for of_case in found.values() for verdict in of_case]
+    offered: dict[int, dict[int, MaskRow]] = defaultdict(dict)
+    query = select(Candidate).where(Candidate.round_id == round_id)
+    for one in session.scalars(query.options(joinedload(Candidate.mask).joinedload(MaskRow.checkpoint))):
+        offered[one.case_id][one.position] = one.mask
+    return [_judgement(store, verdict, offered[verdict.comparison.case_id]) for verdict in verdicts]
 
 
-def _judgement(session: Session, store: Store, verdict: Verdict) -> Judgement:
+def _judgement(store: Store, verdict: Verdict, by_position: Mapping[int, MaskRow]) -> Judgement:
     seat = verdict.comparison
-    query = select(Candidate).where(Candidate.round_id == seat.round_id, Candidate.case_id == seat.case_id)
-    by_position = {candidate.position: candidate.mask for candidate in session.scalars(query)}
     masks = [by_position[position] for position in seat.order or []]
     equal = frozenset[int]()
     if verdict.slot is not None:
@@ -45,8 +57,19 @@ def _judgement(session: Session, store: Store, verdict: Verdict) -> Judgement:
     return Judgement(
         case=seat.case.key,
         reader=verdict.account.code,
-        origins=tuple(mask.checkpoint.network if mask.checkpoint else MANUAL for mask in masks),
+        origins=tuple(origin_name(mask) for mask in masks),
         kind=verdict.kind,
         slot=verdict.slot,
         equal_slots=equal,
+        patient=seat.case.patient,
+        holds_own=any(mask.origin is MaskOrigin.DRAWING and mask.account_id == verdict.account_id for mask in masks),
     )
+
+
+def origin_name(mask: MaskRow) -> str:
+    """What an unblinded candidate is called: a network's name, the drawing, or a check case's right or flawed mask."""
+    if mask.checkpoint is not None:
+        return mask.checkpoint.network
+    if mask.origin is MaskOrigin.FLAWED:
+        return "flawed" if mask.parent_id else "right"
+    return MANUAL

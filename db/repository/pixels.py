@@ -7,7 +7,7 @@ from db.domain.candidate import EQUAL_DICE
 from db.domain.errors import StateError
 from db.domain.mask import Mask, canonical_grid_mask, canonical_mask, dice
 from db.domain.provenance import MaskOrigin
-from db.models import MaskRow
+from db.models import CaseRow, MaskRow
 
 
 def grid_mask(store: Store, mask: MaskRow) -> Mask:
@@ -40,7 +40,11 @@ class Likeness:
         self._pixels = lru_cache(64)(self._load)
         self._dice = lru_cache(2**16)(self._compute)
 
-    def dice(self, a: MaskRow, b: MaskRow) -> float:
+    def of_file(self, digest: str, case: CaseRow) -> "MaskFile":
+        """A mask of a case that has a file and no row: a phantom's truth."""
+        return digest, False, case.height_px, case.width_px
+
+    def dice(self, a: "MaskRow | MaskFile", b: "MaskRow | MaskFile") -> float:
         """The Dice of two masks of one case."""
         first, second = sorted((_key(a), _key(b)))
         return 1.0 if first == second else self._dice(first, second)
@@ -49,18 +53,21 @@ class Likeness:
         """Whether nobody could tell two masks apart; of unreadable films, None, any two are equal."""
         return a is b or (a is not None and b is not None and self.dice(a, b) >= EQUAL_DICE)
 
-    def _compute(self, a: "_Key", b: "_Key") -> float:
+    def _compute(self, a: "MaskFile", b: "MaskFile") -> float:
         return dice(self._pixels(a), self._pixels(b))
 
-    def _load(self, key: "_Key") -> Mask:
+    def _load(self, key: "MaskFile") -> Mask:
         digest, is_map, height, width = key
         pixels = self._store.get_map(digest) if is_map else self._store.get_mask(digest)
         return canonical_grid_mask(pixels, height, width)
 
 
-_Key = tuple[str, bool, int, int]
+MaskFile = tuple[str, bool, int, int]
+"""Digest, whether it is a map, and the size of the film: height, width."""
 
 
-def _key(mask: MaskRow) -> _Key:
+def _key(mask: MaskRow | MaskFile) -> MaskFile:
+    if isinstance(mask, tuple):
+        return mask
     is_map = mask.map_digest is not None
     return mask.map_digest or mask.digest or "", is_map, mask.case.height_px, mask.case.width_px
