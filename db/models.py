@@ -232,11 +232,16 @@ class Stage(Base):
 
     @property
     def protocol_digest(self) -> str:
-        """The protocol version that its verdicts carry: the campaign's digest, or sha256 of definition and choice."""
+        """The protocol version that its verdicts carry: the campaign's digest, or one of definition, choice and plan.
+
+        Stages of older versions have no plan, and keep the digest that they had.
+        """
         stored = self.campaign.definition_json  # not what this version makes of it: its digest must not change
-        if self.ensemble is None:
+        if self.ensemble is None and self.analysis_plan is None:
             return hashlib.sha256(stored.encode()).hexdigest()
         protocol = {"campaign": json.loads(stored), "stage": self.name, "ensemble": self.ensemble}
+        if self.analysis_plan is not None:
+            protocol["analysis_plan"] = json.loads(self.analysis_plan)
         return hashlib.sha256(json.dumps(protocol, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     @property

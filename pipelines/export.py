@@ -6,6 +6,10 @@ Layout of an export::
     masks/CASE.png      0 and 255, at the film's size
     manifest.csv        a row a film: licence, source, fold, and where its mask comes from
     dataset.json        what this is: counts, protocols, versions, what is simulated
+    verdicts.csv        every verdict, all revisions and times, with the origin in each slot
+    verdicts.dictionary.csv    what each of its columns means
+    flow.csv            how many films and patients went where (the counts of a STARD diagram)
+    analysis_plans.json what each stage's plan was before anybody read
 
 Normal films have an empty mask. The folder appears whole or not at all.
 """
@@ -34,6 +38,7 @@ from db.repository.judgements import UNBLINDED
 from db.repository.lineage import certify
 from db.repository.plans import final_masks
 from pipelines.publishing import publish_folder
+from pipelines.verdict_table import write_verdicts
 
 NOTICE = "For research use. Not a medical device."
 
@@ -99,6 +104,7 @@ def export_campaign(record: Record, campaign: str, folder: Path, *, report: Repo
         found = find_campaign(session, campaign)
         rows = list(_write_films(session, record, found, temporary, report))
         _write_manifest(temporary / "manifest.csv", rows)
+        write_verdicts(session, found, temporary)
         _write_card(temporary / "dataset.json", found, rows)
     return len(rows)
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from annotation_server.services.adjudicating import withdraw_settled
 from annotation_server.services.enrolling import draw_sentinels, enrol, take_cases
 from db import audit, jobs
+from db.domain.analysis import analysis_plan
 from db.domain.audit import AuditAction
 from db.domain.campaign import NEXT_VERB, CampaignDefinition, RoundState, StageState, advance
 from db.domain.errors import InputError, StateError
@@ -94,6 +95,7 @@ def open_stage(session: Session, address: str, *, n_cases: int | None = None, ac
     take_cases(session, stage, n_cases)
     draw_sentinels(session, stage)
     stage.state, stage.opened_at = StageState.OPEN, now()
+    stage.analysis_plan = analysis_plan(stage.definition, seed=stage.campaign.definition.seed)
     stage.rounds.append(Round(number=1))
     session.flush()
     if not stage.definition.with_drawing:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.domain.campaign import Arm
+from db.domain.study import SeatKind
 from db.models import Campaign, CampaignCase, CaseRow, Comparison, FinalMask, Round
 
 
@@ -48,6 +49,8 @@ def find_flow(session: Session, campaign: Campaign) -> list[FlowStep]:
     for stage in campaign.stages:
         films = [member.case for member in members if member.stage_id == stage.id]
         steps.append(FlowStep.of(f"Stage {stage.name}", films, depth=1))
+        sentinels = (member.case for member in members if member.stage_id == stage.id and member.arm is Arm.SENTINEL)
+        steps.append(FlowStep.of("of these sentinels, drawn before any candidate existed", sentinels, depth=2))
         decided = _case_ids(session, stage.id, Comparison)
         final = _case_ids(session, stage.id, FinalMask)
         steps.append(FlowStep.of("judged", (film for film in films if film.id in decided), depth=2))
@@ -83,4 +86,5 @@ def _members(session: Session, campaign: Campaign) -> list[CampaignCase]:
 
 def _case_ids(session: Session, stage_id: int, kind: type[Comparison] | type[FinalMask]) -> set[int]:
     query = select(kind.case_id).join(Round, Round.id == kind.round_id).where(Round.stage_id == stage_id)
-    return set(session.scalars(query.where(Comparison.decided_at.is_not(None)) if kind is Comparison else query))
+    judged = query.where(Comparison.decided_at.is_not(None), Comparison.kind == SeatKind.READING)
+    return set(session.scalars(judged if kind is Comparison else query))

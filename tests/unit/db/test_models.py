@@ -1,5 +1,7 @@
 """What rows say of themselves."""
 
+import json
+
 import pytest
 
 from db.domain.campaign import CampaignDefinition, StageDefinition
@@ -18,8 +20,8 @@ def definition(seed=1):
     )
 
 
-def stage(name="II", seed=1, networks=None, evidence=EVIDENCE):
-    found = Stage(name=name, position=["I", "II"].index(name))
+def stage(name="II", seed=1, networks=None, evidence=EVIDENCE, plan=None):
+    found = Stage(name=name, position=["I", "II"].index(name), analysis_plan=plan)
     found.campaign = Campaign(name="pilot", definition_json=definition(seed).to_json())
     found.ensemble = {"networks": networks, "evidence": evidence} if networks else None
     return found
@@ -28,6 +30,11 @@ def stage(name="II", seed=1, networks=None, evidence=EVIDENCE):
 def test_a_stage_without_a_choice_is_as_the_campaign_defines_it():
     assert stage().definition == definition().stages[1]
     assert stage().protocol_digest == definition().digest
+
+
+def test_a_plan_is_part_of_the_protocol_of_a_stage_that_has_one():
+    with_plan, other = (stage(plan=json.dumps({"seed": seed})).protocol_digest for seed in (1, 2))
+    assert len({with_plan, other, stage().protocol_digest}) == 3
 
 
 def test_a_choice_replaces_the_networks_and_nothing_else():
@@ -43,6 +50,8 @@ def test_a_choice_replaces_the_networks_and_nothing_else():
         {"networks": ["dla-tiny"], "evidence": EVIDENCE | {"n_cases": 4}},
         {"networks": ["dla-tiny"], "seed": 2},
         {"networks": ["dla-tiny"], "name": "I"},
+        {"networks": ["dla-tiny"], "plan": '{"version":1}'},
+        {"plan": '{"version":1}'},
         {},
     ],
 )
