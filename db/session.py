@@ -13,6 +13,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from db.settings import Settings
 
 BUSY_TIMEOUT_S = 30
+POOL_SIZE = 16
+"""Connections that stay open: more than the web server's threads, because opening one takes longer than a request."""
 
 
 class Database:
@@ -67,8 +69,8 @@ class Database:
 
 def _engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}}
-    return {"pool_pre_ping": True}
+        return {"connect_args": {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}, "pool_size": POOL_SIZE}
+    return {"pool_pre_ping": True, "pool_size": POOL_SIZE}
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
