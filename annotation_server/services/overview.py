@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from annotation_server.services.claiming import Claimant, count_free, count_own
 from annotation_server.services.coordinating import StageStatus, stage_status
+from annotation_server.services.readiness import Check, stage_checks
 from db.domain.campaign import Arm, RoundState, StageState
 from db.domain.errors import NotAllowedError
 from db.domain.study import SeatKind
@@ -74,12 +75,14 @@ class JobOverview:
 
 @dataclass(frozen=True)
 class StageOverview:
-    """A stage with its training and its reading."""
+    """A stage with its training, its reading, and what its next step needs; `is_drawn_here` asks for drawings."""
 
     name: str
     status: StageStatus
     training: JobOverview | None
     readers: Sequence[ReaderProgress]
+    checks: Sequence[Check]
+    is_drawn_here: bool
 
     @property
     def is_unblinded(self) -> bool:
@@ -190,6 +193,8 @@ def _stage_overview(session: Session, stage: Stage) -> StageOverview:
         status=status,
         training=job_overview(session, status.job) if status.job else None,
         readers=_readers(session, stage.rounds[-1].id) if stage.rounds else [],
+        checks=stage_checks(session, stage, status),
+        is_drawn_here=stage.definition.with_drawing,
     )
 
 

@@ -17,7 +17,7 @@ from annotation_server.services.coordinating import (
 from annotation_server.services.overview import CampaignOverview, campaign_overview, log_tail
 from annotation_server.services.preferring import stage_preference
 from db import jobs
-from db.domain.errors import InvariantError, NotFoundError, OverreadError
+from db.domain.errors import InputError, InvariantError, NotFoundError, OverreadError
 from db.models import Campaign, Job
 from db.repository.cases import find_campaign, find_stage
 
@@ -65,7 +65,8 @@ def progress(name: str) -> str:
 def move(name: str, stage: str, verb: str) -> AnyResponse:
     """Take a stage one step further, or say why it cannot go."""
     try:
-        flash(_move(f"{name}/{stage}", verb, leave_open="leave_open" in request.form), "success")
+        leave_open, n_cases = "leave_open" in request.form, _n_cases(request.form.get("n_cases", ""))
+        flash(_move(f"{name}/{stage}", verb, leave_open=leave_open, n_cases=n_cases), "success")
     except InvariantError:
         raise
     except OverreadError as error:
@@ -131,15 +132,24 @@ def report(name: str) -> Response:
     return Response(path.read_bytes(), mimetype="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
 
 
-def _move(address: str, verb: str, *, leave_open: bool) -> str:
+def _n_cases(text: str) -> int | None:
+    if not text.strip():
+        return None
+    if not text.strip().isdecimal():
+        msg = f"The number of films is {text!r}."
+        raise InputError(msg, hint="Give a whole number, or nothing for all that can be read.")
+    return int(text)
+
+
+def _move(address: str, verb: str, *, leave_open: bool, n_cases: int | None) -> str:
     """Do it; a sentence that says what was done."""
     record, actor = current.record(), signed_in().code
     if verb == "open":
         with record.database.write() as session:
-            open_stage(session, address, actor=actor)
+            open_stage(session, address, n_cases=n_cases, actor=actor)
         return f"Stage {address} is open."
     if verb == "train":
-        job_id = request_training(record, address, actor=actor)
+        job_id = request_training(record, address, leave_open=leave_open, actor=actor)
         return f"Training of stage {address} waits for a worker (job {job_id})."
     if verb == "lock":
         n_made = lock_stage(record, address, leave_open=leave_open, actor=actor)
