@@ -100,9 +100,12 @@ class OwnCount(NamedTuple):
         return self.n_own - self.n_shown
 
 
-def find_held(session: Session, reader: Claimant, *, postponed: bool) -> Comparison | None:
-    """The reader's own undecided seat, locked: the one before them, or the one postponed first."""
-    return _scalar(session, reader, seat_queries.held_seat(reader.rules, postponed=postponed))
+def find_held(session: Session, reader: Claimant, *, postponed: bool, beside: int = 0) -> Comparison | None:
+    """The reader's own undecided seat, locked: the one before them, or the one postponed first.
+
+    `beside` is the id of a seat that is passed over.
+    """
+    return _scalar(session, reader, seat_queries.held_seat(reader.rules, postponed=postponed), beside=beside)
 
 
 def claim(session: Session, reader: Claimant) -> Comparison | None:

@@ -117,6 +117,34 @@ class ReadingService:
         with self._database.read() as session:  # counting takes long, and needs no lock
             return self._view(session, reader, seat)
 
+    def comparison_ahead(self, account_id: int, token: str) -> ReadingView | None:
+        """The comparison that will come after an undecided one, leased as well, so that its pictures can be fetched.
+
+        `next_comparison` gives it once the present one is decided or postponed; None when nothing is left, or the
+        present one is decided.
+
+        Raises
+        ------
+        NotFoundError
+            If the token names none of the reader's comparisons.
+        StateError
+            If the stage is not being read any more.
+        """
+        with self._database.write() as session:
+            account = session.get_one(Account, account_id, with_for_update={"key_share": True})
+            present = own_seat(session, account_id, token)
+            require_open(session, present)
+            if present.decided_at is not None:
+                return None
+            reader = Claimant.enter(session, account, present.round, now() + self._lease)
+            held = find_held(session, reader, postponed=False, beside=present.id)
+            seat = held or claim(session, reader)
+            if seat is None:
+                return None
+            seat.leased_until = reader.leased_until
+        with self._database.read() as session:
+            return self._view(session, reader, seat)
+
     def open_comparison(self, account_id: int, token: str) -> ReadingView:
         """One of the reader's own comparisons, also a decided one.
 

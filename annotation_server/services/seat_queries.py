@@ -19,6 +19,9 @@ KEEPS_OUT = frozenset({SeatKind.READING, SeatKind.PAIR, SeatKind.ADJUDICATION, S
 
 ROUND, READER = bindparam("round_id", type_=Integer()), bindparam("account_id", type_=Integer())
 CAMPAIGN, START = bindparam("campaign_id", type_=Integer()), bindparam("start", type_=Integer(), value=0)
+BESIDE = bindparam("beside", type_=Integer(), value=0)
+"""A seat that is not asked for; no seat has number 0."""
+
 MOMENT = bindparam("moment", type_=UtcDateTime())
 FRESH_SINCE = bindparam("fresh_since", type_=UtcDateTime())
 
@@ -52,9 +55,10 @@ def own(rules: Rules) -> ColumnElement[bool]:
 
 @lru_cache
 def held_seat(rules: Rules, *, postponed: bool) -> Select[Comparison]:
-    """The undecided seat before the reader, or the one postponed first."""
+    """The undecided seat before the reader, or the one postponed first; another one than `BESIDE`."""
     is_postponed = Comparison.postponed_at.is_not(None)
-    held = _seats(own(rules), Comparison.token.is_not(None), is_postponed if postponed else ~is_postponed)
+    is_other = Comparison.id != BESIDE
+    held = _seats(own(rules), Comparison.token.is_not(None), is_other, is_postponed if postponed else ~is_postponed)
     order = Comparison.postponed_at, Comparison.claimed_at, Comparison.id
     return held.order_by(*order).limit(1).with_for_update(of=Comparison)
 

@@ -69,6 +69,14 @@ def comparison(token: str) -> answers.ComparisonAnswer:
     return {"comparison": _comparison(current.reading().open_comparison(signed_in().account_id, token))}
 
 
+@blueprint.post("/comparisons/<token>/ahead")
+@allow(READERS)
+def ahead(token: str) -> answers.NextAnswer:
+    """The case that will come after this one, or null, so that its pictures can be fetched before."""
+    view = current.reading().comparison_ahead(signed_in().account_id, token)
+    return {"comparison": _comparison(view) if view else None}
+
+
 @blueprint.post("/comparisons/<token>/renew")
 @allow(READERS)
 def renew(token: str) -> answers.Nothing:

@@ -142,6 +142,7 @@ def whole_session(record):
         browser.get(comparison["film_url"])
         browser.get(comparison["bundle_url"])
         browser.send("POST", f"/api/comparisons/{token}/renew")
+        browser.send("POST", f"/api/comparisons/{token}/ahead")
         browser.keep_draft(token, None, slot=number % 4)
         browser.keep_draft(token, 7, slot=None)
         browser.get(f"/api/comparisons/{token}/draft")

@@ -82,6 +82,11 @@ export class Api {
     return answer.comparison;
   }
 
+  /** The case that will come after an undecided one, so that its pictures can be fetched before. */
+  async ahead(token: string): Promise<Comparison | null> {
+    return (await this.json<{ comparison: Comparison | null }>("POST", `${this.comparison(token)}/ahead`)).comparison;
+  }
+
   async history(): Promise<readonly Decided[]> {
     return (await this.json<{ decided: readonly Decided[] }>("GET", `${this.stageUrl}/history`)).decided;
   }

@@ -7,7 +7,7 @@ import type { Cabinet, Desk } from "./desk";
 import { command, h } from "./dom";
 import { Drafts } from "./drafts";
 import type { Editor } from "./editor";
-import { loadCase } from "./film";
+import { Foresight } from "./foresight";
 import { Frame } from "./frame";
 import { Keeping } from "./keeping";
 import { Keyboard } from "./keyboard";
@@ -30,6 +30,7 @@ export class Room implements PanelEvents {
   private readonly api: Api;
   private readonly keeping = new Keeping();
   private readonly patience = new Patience((seconds, forVerdict) => this.waiting(seconds, forVerdict));
+  private readonly foresight: Foresight;
   private readonly outbox: Outbox;
   private readonly frame: Frame;
   private readonly screen: Screen;
@@ -49,6 +50,7 @@ export class Room implements PanelEvents {
     const { campaign = "", stage = "", api = "", login = "" } = root.dataset;
     this.login = login;
     this.api = new Api(api, csrfToken);
+    this.foresight = new Foresight(this.api);
     this.outbox = new Outbox(this.api, this.keeping, this.patience);
     this.frame = new Frame(root, { campaign, stage, phantoms: "phantoms" in root.dataset });
     this.screen = new Screen(this.frame.stage, {
@@ -170,12 +172,13 @@ export class Room implements PanelEvents {
       const { n_decided, n_left, n_candidates } = comparison;
       this.progress = { at: n_decided + 1, of: n_decided + n_left };
       await this.show(sitting);
+      this.foresight.look(sitting.token);
       this.frame.announce(text.nextReady(this.progress.at, this.progress.of, n_candidates));
     });
   }
 
   private async load(comparison: Comparison): Promise<Sitting> {
-    return new Sitting(await this.patience.until(() => loadCase(this.api, comparison)));
+    return new Sitting(await this.patience.until(() => this.foresight.take(comparison)));
   }
 
   private async show(sitting: Sitting): Promise<void> {

@@ -39,6 +39,7 @@ AUDIENCES = {
     ("POST", "/api/stages/<campaign>/<stage>/next"): READERS,
     ("GET", "/api/stages/<campaign>/<stage>/history"): READERS,
     ("GET", "/api/comparisons/<token>"): READERS,
+    ("POST", "/api/comparisons/<token>/ahead"): READERS,
     ("POST", "/api/comparisons/<token>/renew"): READERS,
     ("POST", "/api/comparisons/<token>/postpone"): READERS,
     ("PUT", "/api/comparisons/<token>/verdict"): READERS,

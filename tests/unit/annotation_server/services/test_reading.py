@@ -303,3 +303,41 @@ def test_verdicts_keep_time_and_confidence(record, room, reader, stage_id):
     with record.database.read() as session:
         verdict = session.scalars(select(Verdict).order_by(Verdict.id.desc()).limit(1)).one()
         assert (verdict.visible_ms, verdict.confidence) == (1234, 4)
+
+
+def test_the_case_ahead_is_the_one_that_comes_next(build_room):
+    record = build_room(n_cases=3)
+    room = ReadingService(record)
+    decision = Decision(VerdictKind.PICK, slot=0)
+    present = room.next_comparison(1, 1)
+    assert present
+    ahead = room.comparison_ahead(1, present.token)
+    assert ahead
+    assert ahead.token != present.token
+    again = room.next_comparison(1, 1)
+    assert again
+    assert again.token == present.token
+    asked_again = room.comparison_ahead(1, present.token)
+    assert asked_again
+    assert asked_again.token == ahead.token
+    room.decide(1, present.token, decision, idempotency_key="key", drawing=None)
+    assert room.comparison_ahead(1, present.token) is None
+    following = room.next_comparison(1, 1)
+    assert following
+    assert following.token == ahead.token
+    room.postpone(1, following.token)
+    last = room.next_comparison(1, 1)
+    assert last
+    assert last.token not in {present.token, ahead.token}
+    assert room.comparison_ahead(1, last.token) is None
+    with pytest.raises(NotFoundError):
+        room.comparison_ahead(1, "nobody's")
+
+
+def test_a_case_ahead_is_no_other_readers(build_room):
+    record = build_room(n_cases=2, readers=["r1", "r2"])
+    room = ReadingService(record)
+    present = room.next_comparison(1, 1)
+    assert present
+    assert room.comparison_ahead(1, present.token)
+    assert room.next_comparison(2, 1) is None
