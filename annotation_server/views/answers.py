@@ -68,6 +68,21 @@ class ComparisonAnswer(TypedDict):
 
 
 @CLOSED
+class GuideVersion(TypedDict):
+    """A version of the annotation guide; plain text."""
+
+    version: int
+    text: str
+
+
+@CLOSED
+class GuideAnswer(TypedDict):
+    """The guide that counts, or null."""
+
+    guide: GuideVersion | None
+
+
+@CLOSED
 class NextAnswer(TypedDict):
     """A case, or null when nothing is left."""
 

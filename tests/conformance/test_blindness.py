@@ -149,6 +149,7 @@ def whole_session(record):
         browser.decide(token, f"key-{number:08}", visible_ms=1500, **verdict)
         browser.get(f"/api/comparisons/{token}")
         browser.get(f"/api/comparisons/{token}/drawing")
+    browser.get(f"{STAGE}/guide")
     for decided in browser.get(f"{STAGE}/history").json["decided"]:
         browser.decide(decided["token"], "revision-1", kind="pick", slot=3)
         browser.get(f"/api/comparisons/{decided['token']}")
