@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,19 +123,27 @@ def drawing_room(page_of_browser: Page, drawing_home: Path, tmp_path: Path) -> I
         yield room
 
 
+@pytest.fixture
+def serving() -> Any:
+    """`serve`, for tests that fill a record of their own."""
+    return serve
+
+
 @contextmanager
 def serve(home: Path, page: Page) -> Iterator[ReadingRoom]:
     """The server of a record."""
     record = Record.open(Settings(home=home, secret_key=SecretStr(secrets.token_hex())))
     server = create_server(create_app(record), host="127.0.0.1", port=0, threads=4)
-    threading.Thread(target=server.run, daemon=True).start()
+    loop = threading.Thread(target=server.run, daemon=True)
+    loop.start()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     yield ReadingRoom(f"http://127.0.0.1:{server.effective_port}", record, page, complaints)
     page.goto("about:blank")
     page.context.clear_cookies()
-    server.close()  # the thread ends with the browser's last connection
+    server.task_dispatcher.shutdown()  # what a page had asked for when it was left is answered to nobody
+    server.trigger.pull_trigger(server.close)  # in its own thread, which ends with the browser's last connection
     record.database.dispose()
 
 

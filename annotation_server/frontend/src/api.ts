@@ -15,17 +15,29 @@ export interface Comparison {
   readonly n_left: number;
   readonly verdict: Decision | null;
   readonly task: "choose" | "draw";
+  readonly is_practice: boolean;
+  readonly with_confidence: boolean;
   readonly redraw_from_candidate: boolean;
   readonly film_url: string;
   readonly bundle_url: string;
 }
 
 export interface VerdictBody extends Decision {
-  readonly confidence: null;
   readonly visible_ms: number;
   readonly started_from: number | null;
   /** Packed bits at the film's size in base64. */
   readonly drawing: string | null;
+}
+
+/** What a practice case teaches: which candidate was right, and how much of it the verdict had. */
+export interface Feedback {
+  readonly right_slot: number;
+  readonly dice: number | null;
+}
+
+export interface Guide {
+  readonly version: number;
+  readonly text: string;
 }
 
 /** A drawing that is kept on the server, saved `ageS` seconds ago. */
@@ -103,8 +115,15 @@ export class Api {
     await this.json("POST", `${this.comparison(token)}/postpone`);
   }
 
-  async decide(token: string, key: string, body: VerdictBody): Promise<void> {
-    await this.json("PUT", `${this.comparison(token)}/verdict`, body, { "Idempotency-Key": key });
+  /** What a practice case teaches, null for any other. */
+  async decide(token: string, key: string, body: VerdictBody): Promise<Feedback | null> {
+    const headers = { "Idempotency-Key": key };
+    const answer = await this.json<{ feedback: Feedback | null }>("PUT", `${this.comparison(token)}/verdict`, body, headers);
+    return answer.feedback;
+  }
+
+  async guide(): Promise<Guide | null> {
+    return (await this.json<{ guide: Guide | null }>("GET", `${this.stageUrl}/guide`)).guide;
   }
 
   /** The draft of a comparison, null if there is none. */
@@ -176,6 +195,6 @@ async function failure(response: Response): Promise<Error> {
   if (status >= 500 || status === 429) return new Unreachable(`The server answered ${status}.`);
   const body = (await response.json().catch(() => ({}))) as { error?: { code?: string; message?: string; hint?: string } };
   const { code = "", message = `The server answered ${status}.`, hint = "" } = body.error ?? {};
-  if (status === 401 || status === 403 || code === "csrf") return new SessionEnded(message);
+  if (status === 401 || code === "csrf") return new SessionEnded(message);
   return new Refused(status, code, message, hint ?? "");
 }

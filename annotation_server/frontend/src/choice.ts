@@ -11,7 +11,11 @@ export interface Decision {
   readonly slot: number | null;
   readonly also_acceptable: readonly number[];
   readonly reason: UnreadableReason | null;
+  /** 1 to 5, where the stage asks. */
+  readonly confidence: number | null;
 }
+
+export const CONFIDENCES = [1, 2, 3, 4, 5] as const;
 
 /** Why there is no verdict yet. */
 export type Missing = { readonly unseen: readonly number[] } | { readonly selection: true };
@@ -19,6 +23,7 @@ export type Missing = { readonly unseen: readonly number[] } | { readonly select
 export class Choice {
   private picked: number | null = null;
   private flipped: number | null | undefined = undefined;
+  private sureness: number | null = null;
   private readonly also = new Set<number>();
   private readonly seen = new Set<number>();
 
@@ -28,6 +33,7 @@ export class Choice {
   ) {
     if (!earlier) return;
     this.picked = earlier.slot;
+    this.sureness = earlier.confidence;
     for (const slot of earlier.also_acceptable) this.also.add(slot);
     for (let slot = 0; slot < nCandidates; slot++) this.seen.add(slot);
   }
@@ -47,6 +53,14 @@ export class Choice {
 
   get unseen(): readonly number[] {
     return Array.from({ length: this.nCandidates }, (_, slot) => slot).filter((slot) => !this.seen.has(slot));
+  }
+
+  get confidence(): number | null {
+    return this.sureness;
+  }
+
+  setConfidence(value: number): void {
+    this.sureness = value;
   }
 
   has(slot: number | null): boolean {
@@ -91,6 +105,7 @@ export class Choice {
       slot: slotted ? this.picked : null,
       also_acceptable: slotted ? this.alsoAcceptable : [],
       reason,
+      confidence: this.sureness,
     };
   }
 }

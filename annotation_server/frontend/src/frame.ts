@@ -30,7 +30,12 @@ export class Frame {
   private readonly helpDialog: HTMLDialogElement;
   private toastTimer = 0;
 
-  constructor(root: HTMLElement, place: Place) {
+  /** `onGuide` is called when the guide is asked for. */
+  constructor(
+    root: HTMLElement,
+    place: Place,
+    private readonly onGuide: () => void,
+  ) {
     this.helpDialog = helpDialog();
     const bar = h(
       "header",
@@ -40,6 +45,7 @@ export class Frame {
       ...(place.phantoms ? [h("span", { class: "phantoms" }, text.phantoms)] : []),
       h("div", { class: "progress" }, this.progress, this.count),
       h("span", { class: "research" }, text.research),
+      command(text.guide, "H", () => this.onGuide(), "quiet"),
       command(text.help, "?", () => this.toggleHelp(), "quiet"),
       h("a", { class: "command quiet", href: "/" }, text.leave),
     );
@@ -82,6 +88,18 @@ export class Frame {
   showBanner(message: string, ...actions: readonly BannerAction[]): void {
     this.banner.replaceChildren(h("span", {}, message), ...actions.map(({ label, run }) => command(label, "", run)));
     this.banner.hidden = false;
+  }
+
+  /** Something to read before going on: its button has the focus. */
+  teach(message: string, action: BannerAction): void {
+    this.showBanner(message, action);
+    this.announce(message);
+    this.banner.querySelector("button")?.focus();
+  }
+
+  show(dialog: HTMLDialogElement): void {
+    document.body.append(dialog);
+    dialog.showModal();
   }
 
   hideBanner(): void {

@@ -16,6 +16,7 @@ export interface KeyTarget {
   select(slot: number | null): void;
   flip(slot: number | null | undefined): void;
   toggleAlso(slot: number): void;
+  setConfidence(value: number): void;
 }
 
 const REPEATING: readonly Action[] = [
@@ -40,6 +41,7 @@ export class Keyboard {
     if (this.frame.hasDialog || belongsToControl(event)) return;
     const digit = digitOf(event.code);
     if (event.code === "Space") this.view.hideOverlays(true);
+    else if (digit !== null && event.altKey && this.target.mode === "reading") this.target.setConfidence(digit);
     else if (digit !== null && this.target.choice && !event.ctrlKey && !event.altKey) this.digit(digit, event);
     else if (!this.act(event)) return;
     event.preventDefault();

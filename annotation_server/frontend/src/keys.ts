@@ -17,7 +17,8 @@ export type ViewAction = (typeof VIEW_ACTIONS)[number];
 export type ToolAction = (typeof TOOL_ACTIONS)[number];
 
 export type CaseAction =
-  | "accept" | "touchUp" | "denyAll" | "noInfection" | "flag" | "previous" | "postpone" | "takeBack" | "help" | "leave"; // prettier-ignore
+  | "accept" | "touchUp" | "denyAll" | "noInfection" | "flag" | "previous" | "postpone" | "takeBack" | "help" | "guide"
+  | "leave"; // prettier-ignore
 
 export type Action = ViewAction | ToolAction | CaseAction;
 
@@ -41,6 +42,7 @@ export interface KeyPress {
 const EVERYWHERE: Readonly<Record<string, Action>> = {
   Enter: "accept", NumpadEnter: "accept", Escape: "leave", KeyO: "overlayStyle", Comma: "lessOpaque",
   Period: "moreOpaque", KeyI: "invert", KeyR: "reset", ArrowLeft: "panLeft", ArrowRight: "panRight", ArrowUp: "panUp", ArrowDown: "panDown",
+  KeyH: "guide",
 }; // prettier-ignore
 
 const READING: Readonly<Record<string, Action>> = {
@@ -54,8 +56,9 @@ const DRAWING: Readonly<Record<string, Action>> = {
   KeyN: "noInfection", KeyF: "flag", Backspace: "previous", KeyP: "postpone",
 }; // prettier-ignore
 
-/** By what is printed on the key, where that is the point of it. */
-const PRINTED: Readonly<Record<string, Action>> = { "?": "help", F1: "help", "+": "zoomIn", "=": "zoomIn", "-": "zoomOut" };
+/** By what is printed on the key, where that is the point of it. Help comes first, wherever a layout has its key. */
+const HELP: Readonly<Record<string, Action>> = { "?": "help", F1: "help" };
+const PRINTED: Readonly<Record<string, Action>> = { "+": "zoomIn", "=": "zoomIn", "-": "zoomOut" };
 
 /** What a key press asks for, null if nothing. Undo and redo follow the letter that is printed on the key. */
 export function actionOf(press: KeyPress, mode: "reading" | "drawing"): Action | null {
@@ -65,7 +68,8 @@ export function actionOf(press: KeyPress, mode: "reading" | "drawing"): Action |
     if (press.key.toLowerCase() === "z") return press.shiftKey ? redo : undo;
     return press.key.toLowerCase() === "y" ? redo : null;
   }
-  return PRINTED[press.key] ?? (mode === "reading" ? READING : DRAWING)[press.code] ?? EVERYWHERE[press.code] ?? null;
+  const ofMode = (mode === "reading" ? READING : DRAWING)[press.code];
+  return HELP[press.key] ?? ofMode ?? PRINTED[press.key] ?? EVERYWHERE[press.code] ?? null;
 }
 
 /** The digit of a key of the main block or the numeric pad. */

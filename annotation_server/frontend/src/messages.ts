@@ -37,6 +37,10 @@ export const text = {
   progressLabel: "Case",
   leave: "Leave",
   help: "Help",
+  guide: "Guide",
+  guideTitle: "Annotation guide",
+  guideVersion: (version: number): string => `Annotation guide, version ${version}`,
+  noGuide: "This campaign has no annotation guide.",
   close: "Close",
   film: "Film",
 
@@ -140,6 +144,13 @@ export const text = {
   notNow: "The server cannot be reached. Try again.",
   goesOn: "Goes on from your earlier drawing.",
 
+  confidence: "How sure are you?",
+  confidenceOf: (value: number): string => `${value} of 5`,
+  practice: "Practice: this case does not count, and tells you afterwards which candidate was right.",
+  practiceResult: (rightSlot: number, slot: number | null, dice: number | null): string => {
+    const right = slot === rightSlot ? "Right." : `Candidate ${rightSlot + 1} was right; it is shown now.`;
+    return dice === null ? right : `${right} Your verdict overlaps with it by ${Math.round(dice * 100)} %.`;
+  },
   nextReady: (at: number, of: number, nCandidates: number): string =>
     `Case ${at} of ${of}, ${nCandidates === 0 ? "to draw" : `${nCandidates} candidates`}`,
   saved: (kind: VerdictKind, slot: number | null): string => {
@@ -184,6 +195,8 @@ export const text = {
       ["F", "flag an unreadable film"],
       ["Backspace", "revise the previous verdict"],
       ["P", "postpone"],
+      ["Alt 1 to 5", "how sure you are, where asked"],
+      ["H", "annotation guide"],
       ["Ctrl Z", "take the last verdict back"],
     ],
     view: [

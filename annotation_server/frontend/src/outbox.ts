@@ -1,6 +1,6 @@
 /** Sends verdicts until the server has said yes or no. */
 
-import { type Api, Refused, Unreachable, type VerdictBody } from "./api";
+import { type Api, type Feedback, Refused, Unreachable, type VerdictBody } from "./api";
 import type { Keeping, Parcel } from "./keeping";
 
 const PAUSES_MS = [1_000, 2_000, 4_000, 8_000, 15_000];
@@ -52,21 +52,22 @@ export class Outbox {
   ) {}
 
   /** Resolves when the verdict is stored; rejects with what the server refused, or when the session has ended. */
-  async send(token: string, body: VerdictBody): Promise<void> {
+  async send(token: string, body: VerdictBody): Promise<Feedback | null> {
     const parcel = { token, key: uuid(), body };
     await this.keeping.keepParcel(parcel);
-    await this.deliver(parcel);
+    return this.deliver(parcel);
   }
 
   /** Sends a kept verdict, with the key that it always had. Only an ended session leaves it in the browser. */
-  async deliver({ token, key, body }: Parcel): Promise<void> {
+  async deliver({ token, key, body }: Parcel): Promise<Feedback | null> {
     try {
-      await this.patience.until(() => this.api.decide(token, key, body), { forVerdict: true });
+      const feedback = await this.patience.until(() => this.api.decide(token, key, body), { forVerdict: true });
+      await this.keeping.dropParcel(token);
+      return feedback;
     } catch (error) {
       if (error instanceof Refused) await this.keeping.dropParcel(token);
       throw error;
     }
-    await this.keeping.dropParcel(token);
   }
 }
 

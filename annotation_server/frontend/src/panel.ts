@@ -1,6 +1,6 @@
 /** The controls beside the film: everything a key does, a button does too. */
 
-import type { Choice } from "./choice";
+import { CONFIDENCES, type Choice } from "./choice";
 import { radios, section, slider } from "./controls";
 import { allow, command, h, press, relabel } from "./dom";
 import type { CaseAction, ViewAction } from "./keys";
@@ -11,6 +11,7 @@ export interface PanelEvents {
   run(action: CaseAction): void;
   select(slot: number | null): void;
   toggleAlso(slot: number): void;
+  setConfidence(value: number): void;
 }
 
 export interface ViewEvents {
@@ -30,8 +31,10 @@ export class ReadingPanel {
   private readonly denyAll: HTMLButtonElement;
   private readonly noInfection: HTMLButtonElement;
   private readonly shown = h("p", { class: "shown" });
+  private readonly confidence;
 
-  constructor(nCandidates: number, events: PanelEvents) {
+  /** `asksConfidence` where the stage wants to know how sure its readers are. */
+  constructor(nCandidates: number, asksConfidence: boolean, events: PanelEvents) {
     const slots = Array.from({ length: nCandidates }, (_, slot) => slot);
     const options = slots.map((slot) => ({ value: slot as number | null, label: `${slot + 1}`, description: text.candidate(slot) }));
     const alone = { value: null, label: "0", description: text.filmAlone };
@@ -47,11 +50,15 @@ export class ReadingPanel {
     this.touchUp = run(text.touchUp(null), "E", "touchUp");
     this.denyAll = run(text.denyAll, "D", "denyAll");
     this.noInfection = run(text.noInfection, "N", "noInfection");
+    const levels = CONFIDENCES.map((value) => ({ value: value as number | null, label: `${value}`, description: text.confidenceOf(value) }));
+    this.confidence = radios("confidence", text.confidence, levels, (value) => value !== null && events.setConfidence(value));
+    const asked = asksConfidence ? [section(text.confidence, this.confidence.element)] : [];
     const marks = h("div", { class: "marks" }, h("span", {}, text.alsoAcceptable), ...this.also);
     this.element = h(
       "div",
       { class: "block" },
       section(text.candidates, this.group.element, this.shown, this.accept, marks),
+      ...asked,
       h("div", { class: "stack" }, this.touchUp, this.denyAll, this.noInfection, run(text.flag, "F", "flag")),
       h("div", { class: "pair" }, run(text.previous, "⌫", "previous", "quiet"), run(text.postpone, "P", "postpone", "quiet")),
     );
@@ -60,6 +67,7 @@ export class ReadingPanel {
   update(choice: Choice): void {
     const { selected, unseen } = choice;
     this.group.check(selected);
+    this.confidence.check(choice.confidence);
     this.group.inputs.slice(1).forEach((input, slot) => {
       const seen = !unseen.includes(slot);
       input.parentElement?.classList.toggle("seen", seen);

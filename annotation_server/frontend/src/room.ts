@@ -1,14 +1,15 @@
 /** The reading room: which case is before the reader, and what becomes of it. */
 
-import { Api, type Comparison, Refused, SessionEnded } from "./api";
+import { Api, type Comparison, type Feedback, Refused, SessionEnded } from "./api";
 import { base64 } from "./bytes";
-import type { Choice, Decision, UnreadableReason, VerdictKind } from "./choice";
+import { CONFIDENCES, type Choice, type Decision, type UnreadableReason, type VerdictKind } from "./choice";
 import type { Cabinet, Desk } from "./desk";
 import { command, h } from "./dom";
 import { Drafts } from "./drafts";
 import type { Editor } from "./editor";
 import { Foresight } from "./foresight";
 import { Frame } from "./frame";
+import { guideDialog } from "./guide";
 import { Keeping } from "./keeping";
 import { Keyboard } from "./keyboard";
 import { type CaseAction, type ToolAction, isToolAction } from "./keys";
@@ -52,7 +53,7 @@ export class Room implements PanelEvents {
     this.api = new Api(api, csrfToken);
     this.foresight = new Foresight(this.api);
     this.outbox = new Outbox(this.api, this.keeping, this.patience);
-    this.frame = new Frame(root, { campaign, stage, phantoms: "phantoms" in root.dataset });
+    this.frame = new Frame(root, { campaign, stage, phantoms: "phantoms" in root.dataset }, () => this.run("guide"));
     this.screen = new Screen(this.frame.stage, {
       onShown: (slots) => this.shown(slots),
       onTap: (slot) => this.select(slot),
@@ -118,6 +119,7 @@ export class Room implements PanelEvents {
     postpone: () => void this.postpone(),
     takeBack: () => void this.previous(),
     help: () => this.frame.toggleHelp(),
+    guide: () => void this.showGuide(),
     leave: () => void (this.studio.cancelLine() || this.leave()),
   };
 
@@ -137,6 +139,12 @@ export class Room implements PanelEvents {
     const marked = this.choice.toggleAlso(slot);
     this.choiceChanged();
     this.frame.announce(marked ? text.alsoMarked(this.choice.alsoAcceptable) : text.alsoIsSelected);
+  }
+
+  setConfidence(value: number): void {
+    if (!this.choice || !this.sitting?.asksConfidence || value < 1 || value > CONFIDENCES.length) return;
+    this.choice.setConfidence(value);
+    this.render();
   }
 
   private choiceChanged(): void {
@@ -188,7 +196,7 @@ export class Room implements PanelEvents {
     this.sitting = sitting;
     this.studio.drop();
     this.phase = "reading";
-    if (!sitting.isDrawn) this.showReadingPanel(new ReadingPanel(sitting.nCandidates, this));
+    if (!sitting.isDrawn) this.showReadingPanel(new ReadingPanel(sitting.nCandidates, sitting.asksConfidence, this));
     this.frame.setProgress(this.progress.at, this.progress.of);
     this.frame.hush();
     this.screen.open(sitting.loaded, sitting.choice);
@@ -238,7 +246,9 @@ export class Room implements PanelEvents {
 
   private sayRevising(): void {
     const verdict = this.sitting?.verdict;
-    if (this.current === undefined || !verdict) return this.frame.hideBanner();
+    if (this.current === undefined || !verdict) {
+      return this.sitting?.isPractice ? this.frame.showBanner(text.practice) : this.frame.hideBanner();
+    }
     const back = { label: text.toCurrent, run: () => void this.toCurrent() };
     this.frame.showBanner(text.revising(verdict.kind, verdict.slot), back);
   }
@@ -330,12 +340,12 @@ export class Room implements PanelEvents {
     await desk?.autosave.hold();
     const body = {
       ...decision,
-      confidence: null,
       visible_ms: Math.min(sitting.clock.elapsed, DAY_MS),
       started_from: drawn?.startedFrom ?? null,
       drawing: drawn && base64(drawn.bits()),
     };
-    if (!(await this.attempt(() => this.outbox.send(sitting.token, body)))) {
+    let feedback: Feedback | null = null;
+    if (!(await this.attempt(async () => void (feedback = await this.outbox.send(sitting.token, body))))) {
       if (desk) desk.editor.frozen = false;
       desk?.autosave.release();
       return;
@@ -343,8 +353,31 @@ export class Room implements PanelEvents {
     this.studio.drop();
     await this.keeping.dropDraft(sitting.token);
     this.frame.hideBanner();
+    if (feedback) await this.teach(sitting, decision.slot, feedback);
     await (revised ? this.leaveEarlier() : this.next());
     this.frame.say(revised ? text.revised : text.saved(decision.kind, decision.slot));
+  }
+
+  /** Shows what was right in a practice case, until the reader goes on. */
+  private teach({ choice }: Sitting, slot: number | null, { right_slot, dice }: Feedback): Promise<void> {
+    choice.select(right_slot);
+    this.screen.edit(null);
+    this.choiceChanged();
+    return new Promise((resolve) => {
+      const run = (): void => {
+        this.frame.hideBanner();
+        resolve();
+      };
+      this.frame.teach(text.practiceResult(right_slot, slot, dice), { label: text.nextCase, run });
+    });
+  }
+
+  private async showGuide(): Promise<void> {
+    await this.attempt(async () => {
+      const guide = await this.patience.until(() => this.api.guide());
+      if (guide) this.frame.show(guideDialog(guide));
+      else this.frame.say(text.noGuide);
+    });
   }
 
   // Drawing

@@ -24,6 +24,14 @@ export class Sitting {
     return this.loaded.comparison.task === "draw";
   }
 
+  get isPractice(): boolean {
+    return this.loaded.comparison.is_practice;
+  }
+
+  get asksConfidence(): boolean {
+    return this.loaded.comparison.with_confidence;
+  }
+
   get nCandidates(): number {
     return this.loaded.comparison.n_candidates;
   }

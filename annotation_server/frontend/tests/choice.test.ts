@@ -43,20 +43,20 @@ it("never marks the selected candidate as also acceptable", () => {
   choice.toggleAlso(3);
   choice.toggleAlso(2);
   choice.select(3);
-  expect(choice.decide("pick")).toEqual({ kind: "pick", slot: 3, also_acceptable: [2], reason: null });
+  expect(choice.decide("pick")).toEqual({ kind: "pick", slot: 3, also_acceptable: [2], reason: null, confidence: null });
 });
 
 it("names slots only where a verdict has them", () => {
   const choice = seenAll();
   choice.select(0);
   choice.toggleAlso(1);
-  expect(choice.decide("deny_all")).toEqual({ kind: "deny_all", slot: null, also_acceptable: [], reason: null });
+  expect(choice.decide("deny_all")).toEqual({ kind: "deny_all", slot: null, also_acceptable: [], reason: null, confidence: null });
   expect(choice.decide("unreadable", "quality").reason).toBe("quality");
 });
 
 it("opens an earlier verdict as it was", () => {
-  const choice = new Choice(5, { kind: "pick", slot: 2, also_acceptable: [4], reason: null });
-  expect([choice.selected, choice.alsoAcceptable, choice.unseen]).toEqual([2, [4], []]);
+  const choice = new Choice(5, { kind: "pick", slot: 2, also_acceptable: [4], reason: null, confidence: 3 });
+  expect([choice.selected, choice.alsoAcceptable, choice.unseen, choice.confidence]).toEqual([2, [4], [], 3]);
 });
 
 it("counts only the time during which the page could be seen", () => {

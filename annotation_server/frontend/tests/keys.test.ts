@@ -32,3 +32,16 @@ it("leaves the browser its own shortcuts", () => {
 it("knows the digits of both blocks", () => {
   expect([digitOf("Digit3"), digitOf("Numpad0"), digitOf("KeyA")]).toEqual([3, 0, null]);
 });
+
+it("helps by the printed question mark, which lies elsewhere on each layout", () => {
+  for (const code of ["Slash", "Minus", "KeyM"]) { // English, German, French
+    for (const mode of ["reading", "drawing"] as const) {
+      expect(actionOf({ ...NONE, shiftKey: true, code, key: "?" }, mode)).toBe("help");
+    }
+  }
+});
+
+it("keeps the brush's keys where a layout prints plus or minus on them", () => {
+  expect(actionOf({ ...NONE, code: "BracketRight", key: "+" }, "drawing")).toBe("larger");
+  expect(actionOf({ ...NONE, code: "BracketRight", key: "+" }, "reading")).toBe("zoomIn");
+});

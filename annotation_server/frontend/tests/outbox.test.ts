@@ -13,10 +13,11 @@ function office(...answers: (Error | null)[]) {
   const keys: string[] = [];
   const waits: (number | null)[] = [];
   const api = {
-    decide: async (_token: string, key: string): Promise<void> => {
+    decide: async (_token: string, key: string): Promise<null> => {
       keys.push(key);
       const answer = answers.shift();
       if (answer) throw answer;
+      return null;
     },
   };
   const keeping = {
