@@ -2,7 +2,7 @@
 
 import type { Choice } from "./choice";
 import type { Frame } from "./frame";
-import { type Action, type CaseAction, type ToolAction, actionOf, digitOf, isViewAction } from "./keys";
+import { type Action, type CaseAction, type ToolAction, actionOf, digitOf, isShadingKey, isViewAction, shadingOf } from "./keys";
 import type { View } from "./view";
 
 /** Pressed longer than this, a digit's key was held, not tapped. */
@@ -25,6 +25,8 @@ const REPEATING: readonly Action[] = [
 ]; // prettier-ignore
 
 export class Keyboard {
+  /** The key of the window or of the level, while it is held. */
+  private shading: string | null = null;
   private held: { code: string; slot: number | null; since: number } | null = null;
 
   constructor(
@@ -38,9 +40,13 @@ export class Keyboard {
   }
 
   private down(event: KeyboardEvent): void {
-    if (this.frame.hasDialog || belongsToControl(event)) return;
+    if (this.frame.hasDialog) return;
+    const shading = shadingOf(this.shading, event.code);
+    if (!shading && belongsToControl(event)) return;
     const digit = digitOf(event.code);
-    if (event.code === "Space") this.view.hideOverlays(true);
+    if (shading) this.view.run(shading);
+    else if (isShadingKey(event)) this.shading = event.code;
+    else if (event.code === "Space") this.view.hideOverlays(true);
     else if (digit !== null && event.altKey && this.target.mode === "reading") this.target.setConfidence(digit);
     else if (digit !== null && this.target.choice && !event.ctrlKey && !event.altKey) this.digit(digit, event);
     else if (!this.act(event)) return;
@@ -69,6 +75,7 @@ export class Keyboard {
 
   private up(event: KeyboardEvent): void {
     if (event.code === "Space") this.view.hideOverlays(false);
+    if (this.shading === event.code) this.shading = null;
     if (this.held?.code !== event.code) return;
     const { slot, since } = this.held;
     this.held = null;
@@ -77,7 +84,7 @@ export class Keyboard {
   }
 
   private release(): void {
-    this.held = null;
+    this.held = this.shading = null;
     this.target.flip(undefined);
     this.view.hideOverlays(false);
   }

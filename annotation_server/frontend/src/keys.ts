@@ -1,8 +1,8 @@
 /** Keys by their place on the keyboard (`event.code`), so that every layout has them under the same fingers. */
 
 const VIEW_ACTIONS = [
-  "toggleGrid", "overlayStyle", "lessOpaque", "moreOpaque", "disagreement", "invert", "reset",
-  "zoomIn", "zoomOut", "panLeft", "panRight", "panUp", "panDown",
+  "toggleGrid", "overlayStyle", "lessOpaque", "moreOpaque", "disagreement", "autoWindow", "contrast", "invert", "reset",
+  "wider", "narrower", "brighter", "darker", "zoomIn", "zoomOut", "panLeft", "panRight", "panUp", "panDown",
 ] as const; // prettier-ignore
 
 const TOOL_ACTIONS = [
@@ -41,7 +41,7 @@ export interface KeyPress {
 
 const EVERYWHERE: Readonly<Record<string, Action>> = {
   Enter: "accept", NumpadEnter: "accept", Escape: "leave", KeyO: "overlayStyle", Comma: "lessOpaque",
-  Period: "moreOpaque", KeyI: "invert", KeyR: "reset", ArrowLeft: "panLeft", ArrowRight: "panRight", ArrowUp: "panUp", ArrowDown: "panDown",
+  Period: "moreOpaque", KeyA: "autoWindow", KeyC: "contrast", KeyI: "invert", KeyR: "reset", ArrowLeft: "panLeft", ArrowRight: "panRight", ArrowUp: "panUp", ArrowDown: "panDown",
   KeyH: "guide",
 }; // prettier-ignore
 
@@ -70,6 +70,22 @@ export function actionOf(press: KeyPress, mode: "reading" | "drawing"): Action |
   }
   const ofMode = (mode === "reading" ? READING : DRAWING)[press.code];
   return HELP[press.key] ?? ofMode ?? PRINTED[press.key] ?? EVERYWHERE[press.code] ?? null;
+}
+
+/** What an arrow does while the key of the window or of the level is held; as a right drag does it. */
+const SHADING: Readonly<Record<string, Readonly<Record<string, ViewAction>>>> = {
+  KeyW: { ArrowRight: "wider", ArrowUp: "wider", ArrowLeft: "narrower", ArrowDown: "narrower" },
+  KeyL: { ArrowRight: "brighter", ArrowUp: "brighter", ArrowLeft: "darker", ArrowDown: "darker" },
+};
+
+/** Whether a key gives the arrows another meaning while it is held. */
+export function isShadingKey({ code, ctrlKey, metaKey, altKey }: KeyPress): boolean {
+  return code in SHADING && !ctrlKey && !metaKey && !altKey;
+}
+
+/** What `code` does to window or level while `held` is. */
+export function shadingOf(held: string | null, code: string): ViewAction | null {
+  return held === null ? null : (SHADING[held]?.[code] ?? null);
 }
 
 /** The digit of a key of the main block or the numeric pad. */

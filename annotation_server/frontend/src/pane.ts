@@ -26,9 +26,9 @@ export class Pane {
     this.film.setAttribute("aria-label", description);
   }
 
-  paintFilm(film: Film | null, placement: Placement): void {
+  paintFilm(film: Film, placement: Placement, withContrast: boolean): void {
     const context = this.prepare(this.film, placement);
-    film?.paint(context, placement.scale * devicePixelRatio);
+    film.paint(context, placement.scale * devicePixelRatio, withContrast);
   }
 
   /** `paint` draws in film pixels: everything, or within `clip` only, where the rest stays as it was. */

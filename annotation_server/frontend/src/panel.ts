@@ -93,6 +93,7 @@ export interface ViewState {
   readonly look: Look;
   readonly grid: boolean;
   readonly disagreement: boolean;
+  readonly contrast: boolean;
   readonly inverted: boolean;
   readonly drawing: boolean;
 }
@@ -104,6 +105,7 @@ export class ViewPanel {
   private readonly styles;
   private readonly opacity = slider(text.opacity, "opacity", { min: 0.1, max: 1, step: 0.1 });
   private readonly disagreement: HTMLButtonElement;
+  private readonly contrast: HTMLButtonElement;
   private readonly invert: HTMLButtonElement;
   private readonly layoutLine: HTMLElement;
 
@@ -117,6 +119,8 @@ export class ViewPanel {
     this.styles = radios("styles", text.overlay, styles, (style) => events.setStyle(style));
     this.opacity.addEventListener("input", () => events.setOpacity(this.opacity.valueAsNumber));
     this.disagreement = command(text.disagreement, "X", () => events.run("disagreement"), "quiet");
+    const autoWindow = command(text.autoWindow, "A", () => events.run("autoWindow"), "quiet");
+    this.contrast = command(text.contrast, "C", () => events.run("contrast"), "quiet");
     this.invert = command(text.invert, "I", () => events.run("invert"), "quiet");
     this.layoutLine = h("div", { class: "line" }, this.layout.element, h("kbd", { "aria-hidden": "true" }, "V"));
     this.element = section(
@@ -124,6 +128,7 @@ export class ViewPanel {
       this.layoutLine,
       h("div", { class: "line" }, this.styles.element, h("kbd", { "aria-hidden": "true" }, "O")),
       h("div", { class: "line" }, h("span", {}, text.opacity), this.opacity, h("kbd", { "aria-hidden": "true" }, ", .")),
+      h("div", { class: "trio" }, autoWindow, this.contrast),
       h("div", { class: "trio" }, this.disagreement, this.invert, command(text.reset, "R", () => events.run("reset"), "quiet")),
     );
     this.element.classList.add("view");
@@ -134,6 +139,7 @@ export class ViewPanel {
     this.styles.check(state.look.style);
     this.opacity.value = `${state.look.opacity}`;
     press(this.disagreement, state.disagreement);
+    press(this.contrast, state.contrast);
     press(this.invert, state.inverted);
     this.layoutLine.hidden = state.drawing;
     this.disagreement.hidden = state.drawing;

@@ -60,7 +60,7 @@ export class Room implements PanelEvents {
       onStroke: () => this.studio.strokeEnded(),
       onBrush: () => this.studio.brushChanged(),
     });
-    this.view = new View(this.screen, () => this.frame.say(text.noDisagreement));
+    this.view = new View(this.screen, (message) => this.frame.say(message));
     this.studio = new Studio(this.frame, this.screen, this.view, this.cabinet(), (action) => this.run(action));
     new Keyboard(this, this.view, this.frame);
     document.addEventListener("visibilitychange", () => this.visibilityChanged());

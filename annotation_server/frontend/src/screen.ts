@@ -27,6 +27,8 @@ export class Screen implements GestureEvents {
   /** Until a stroke begins. */
   maskHidden = false;
   showsDisagreement = false;
+  /** The film with local contrast. */
+  contrast = false;
   readonly window = new Window();
   private readonly viewport = new Viewport();
   private readonly filter = new WindowFilter();
@@ -66,9 +68,7 @@ export class Screen implements GestureEvents {
     this.loaded = loaded;
     this.choice = choice;
     this.disagreement = undefined;
-    this.viewport.reset();
-    this.window.reset();
-    this.filter.apply(this.window);
+    this.reset();
     this.edit(null);
   }
 
@@ -87,6 +87,7 @@ export class Screen implements GestureEvents {
   reset(): void {
     this.viewport.reset();
     this.window.reset();
+    this.contrast = false;
     this.filter.apply(this.window);
     this.invalidate();
   }
@@ -94,6 +95,23 @@ export class Screen implements GestureEvents {
   invert(): void {
     this.window.invert();
     this.filter.apply(this.window);
+  }
+
+  /** Spreads the grey values that the film uses from black to white. */
+  async autoWindow(): Promise<void> {
+    const { loaded } = this;
+    const greys = await loaded?.film.greys();
+    if (!greys || loaded !== this.loaded) return;
+    this.window.spread(this.contrast ? greys.local : greys.plain);
+    this.filter.apply(this.window);
+  }
+
+  async toggleContrast(): Promise<void> {
+    const { loaded } = this;
+    await loaded?.film.greys();
+    if (loaded !== this.loaded) return;
+    this.contrast = !this.contrast;
+    this.invalidate();
   }
 
   /** Zooms about the middle. */
@@ -127,6 +145,7 @@ export class Screen implements GestureEvents {
     this.invalidate();
   }
 
+  /** Fractions of the grey scale: a wider window, a higher and so darker level. */
   shade(dx: number, dy: number): void {
     this.window.change(dx, dy);
     this.filter.apply(this.window);
@@ -211,7 +230,7 @@ export class Screen implements GestureEvents {
     for (const pane of this.panes) {
       const slot = this.grid ? this.slotOf(pane) : this.choice.shown;
       const placement = this.placement(pane.size);
-      if (film) pane.paintFilm(this.loaded.film, placement);
+      if (film) pane.paintFilm(this.loaded.film, placement, this.contrast);
       pane.paintOverlay(placement, (context) => this.paintOverlay(context, slot, placement.scale));
       this.describe(pane, slot);
     }

@@ -1,6 +1,7 @@
 /** How the film is looked at: layout, overlays, grey values, zoom. The same in reading and drawing. */
 
 import type { ViewAction } from "./keys";
+import { text } from "./messages";
 import { STYLES, type Style } from "./overlay";
 import { type ViewEvents, ViewPanel } from "./panel";
 import type { Screen } from "./screen";
@@ -8,14 +9,15 @@ import type { Screen } from "./screen";
 const PAN_PX = 60;
 const ZOOM_STEP = 1.25;
 const OPACITY_STEP = 0.1;
+const SHADE_STEP = 0.04;
 
 export class View implements ViewEvents {
   readonly panel = new ViewPanel(this);
 
-  /** `onNothingToShow` hears that the candidates do not differ anywhere. */
+  /** `say` tells the reader what could not be done. */
   constructor(
     private readonly screen: Screen,
-    private readonly onNothingToShow: () => void,
+    private readonly say: (message: string) => void,
   ) {}
 
   run(action: ViewAction): void {
@@ -29,6 +31,12 @@ export class View implements ViewEvents {
     lessOpaque: () => this.setOpacity(this.screen.look.opacity - OPACITY_STEP),
     moreOpaque: () => this.setOpacity(this.screen.look.opacity + OPACITY_STEP),
     disagreement: () => this.toggleDisagreement(),
+    autoWindow: () => this.compute(this.screen.autoWindow()),
+    contrast: () => this.compute(this.screen.toggleContrast()),
+    wider: () => this.screen.shade(SHADE_STEP, 0),
+    narrower: () => this.screen.shade(-SHADE_STEP, 0),
+    brighter: () => this.screen.shade(0, -SHADE_STEP),
+    darker: () => this.screen.shade(0, SHADE_STEP),
     invert: () => this.screen.invert(),
     reset: () => this.screen.reset(),
     zoomIn: () => this.screen.zoomBy(ZOOM_STEP),
@@ -63,13 +71,20 @@ export class View implements ViewEvents {
   }
 
   update(): void {
-    const { look, grid, showsDisagreement, window, draws } = this.screen;
-    this.panel.update({ look, grid, disagreement: showsDisagreement, inverted: window.isInverted, drawing: draws });
+    const { look, grid, showsDisagreement, contrast, window, draws } = this.screen;
+    this.panel.update({ look, grid, disagreement: showsDisagreement, contrast, inverted: window.isInverted, drawing: draws });
+  }
+
+  private compute(work: Promise<void>): void {
+    void work.then(
+      () => this.update(),
+      () => this.say(text.noGreys),
+    );
   }
 
   private toggleDisagreement(): void {
     this.screen.showsDisagreement = !this.screen.showsDisagreement;
-    if (this.screen.showsDisagreement && !this.screen.differs) this.onNothingToShow();
+    if (this.screen.showsDisagreement && !this.screen.differs) this.say(text.noDisagreement);
     this.screen.invalidate(false);
   }
 }

@@ -1,9 +1,11 @@
 /** What part of the film is seen, and with which grey values. All panes share one of each. */
 
 import type { Point } from "./brush";
+import type { Range } from "./grey";
 import type { Size } from "./mask";
 
 const MAX_ZOOM = 40;
+const NARROWEST = 0.02;
 
 /** Zoom 1 shows the whole film; the centre is in fractions of the film. */
 export class Viewport {
@@ -75,13 +77,19 @@ export class Window {
     this.inverted = !this.inverted;
   }
 
+  /** Shows `range` from black to white, inverted if it was. */
+  spread({ low, high }: Range): void {
+    this.width = Math.max(NARROWEST, high - low);
+    this.centre = (low + high) / 2;
+  }
+
   get isInverted(): boolean {
     return this.inverted;
   }
 
   /** Both in fractions of the grey scale. */
   change(byWidth: number, byCentre: number): void {
-    this.width = Math.min(2, Math.max(0.02, this.width + byWidth));
+    this.width = Math.min(2, Math.max(NARROWEST, this.width + byWidth));
     this.centre = Math.min(1, Math.max(0, this.centre + byCentre));
   }
 

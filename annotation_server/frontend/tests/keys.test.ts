@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { actionOf, digitOf } from "../src/keys";
+import { actionOf, digitOf, isShadingKey, shadingOf } from "../src/keys";
 
 const NONE = { ctrlKey: false, metaKey: false, altKey: false, shiftKey: false };
 
@@ -44,4 +44,13 @@ it("helps by the printed question mark, which lies elsewhere on each layout", ()
 it("keeps the brush's keys where a layout prints plus or minus on them", () => {
   expect(actionOf({ ...NONE, code: "BracketRight", key: "+" }, "drawing")).toBe("larger");
   expect(actionOf({ ...NONE, code: "BracketRight", key: "+" }, "reading")).toBe("zoomIn");
+
+it("changes window and level by the arrows while their key is held, which pan otherwise", () => {
+  expect(actionOf({ ...NONE, code: "ArrowLeft", key: "ArrowLeft" }, "reading")).toBe("panLeft");
+  expect(shadingOf(null, "ArrowLeft")).toBeNull();
+  expect(shadingOf("KeyW", "ArrowLeft")).toBe("narrower");
+  expect(shadingOf("KeyL", "ArrowUp")).toBe("brighter");
+  expect(shadingOf("KeyL", "KeyW")).toBeNull();
+  expect(isShadingKey({ ...NONE, code: "KeyW", key: "z" })).toBe(true);
+  expect(isShadingKey({ ...NONE, ctrlKey: true, code: "KeyW", key: "w" })).toBe(false);
 });

@@ -46,3 +46,12 @@ it("maps grey values by window and level, and mirrors them when inverted", () =>
   window.invert();
   expect(window.line.slope * 0.85 + window.line.intercept).toBeCloseTo(0, 6);
 });
+
+it("spreads a range of greys from black to white, and never one too narrow to see", () => {
+  const window = new Window();
+  window.spread({ low: 0.2, high: 0.6 });
+  expect(window.line.slope * 0.2 + window.line.intercept).toBeCloseTo(0, 6);
+  expect(window.line.slope * 0.6 + window.line.intercept).toBeCloseTo(1, 6);
+  window.spread({ low: 0.5, high: 0.5 });
+  expect(window.line.slope).toBeLessThanOrEqual(50);
+});
