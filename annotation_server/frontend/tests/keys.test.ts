@@ -44,6 +44,7 @@ it("helps by the printed question mark, which lies elsewhere on each layout", ()
 it("keeps the brush's keys where a layout prints plus or minus on them", () => {
   expect(actionOf({ ...NONE, code: "BracketRight", key: "+" }, "drawing")).toBe("larger");
   expect(actionOf({ ...NONE, code: "BracketRight", key: "+" }, "reading")).toBe("zoomIn");
+});
 
 it("changes window and level by the arrows while their key is held, which pan otherwise", () => {
   expect(actionOf({ ...NONE, code: "ArrowLeft", key: "ArrowLeft" }, "reading")).toBe("panLeft");
