@@ -21,6 +21,8 @@ export interface Draft extends DrawingOf {
 
 /** A verdict that may or may not have reached the server; its key makes sending it again harmless. */
 export interface Parcel {
+  /** Whose it is: another reader of this computer must not send it. */
+  readonly reader: string;
   readonly token: string;
   readonly key: string;
   readonly body: VerdictBody;
@@ -48,8 +50,9 @@ export class Keeping {
     return this.delete("drafts", token);
   }
 
-  parcels(): Promise<Parcel[]> {
-    return this.all("parcels");
+  /** What a reader's earlier visits left behind. */
+  async parcels(reader: string): Promise<Parcel[]> {
+    return (await this.all("parcels")).filter((one) => one.reader === reader);
   }
 
   keepParcel(parcel: Parcel): Promise<void> {

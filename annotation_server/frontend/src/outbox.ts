@@ -46,6 +46,7 @@ export class Patience {
 
 export class Outbox {
   constructor(
+    private readonly reader: string,
     private readonly api: Pick<Api, "decide">,
     private readonly keeping: Pick<Keeping, "keepParcel" | "dropParcel">,
     private readonly patience: Patience,
@@ -53,7 +54,7 @@ export class Outbox {
 
   /** Resolves when the verdict is stored; rejects with what the server refused, or when the session has ended. */
   async send(token: string, body: VerdictBody): Promise<Feedback | null> {
-    const parcel = { token, key: uuid(), body };
+    const parcel = { reader: this.reader, token, key: uuid(), body };
     await this.keeping.keepParcel(parcel);
     return this.deliver(parcel);
   }

@@ -46,13 +46,15 @@ export class Room implements PanelEvents {
   private active = true;
 
   private readonly login: string;
+  private readonly reader: string;
 
   constructor(root: HTMLElement, csrfToken: string) {
-    const { campaign = "", stage = "", api = "", login = "" } = root.dataset;
+    const { campaign = "", stage = "", api = "", login = "", reader = "" } = root.dataset;
     this.login = login;
+    this.reader = reader;
     this.api = new Api(api, csrfToken);
     this.foresight = new Foresight(this.api);
-    this.outbox = new Outbox(this.api, this.keeping, this.patience);
+    this.outbox = new Outbox(reader, this.api, this.keeping, this.patience);
     this.frame = new Frame(root, { campaign, stage, phantoms: "phantoms" in root.dataset }, () => this.run("guide"));
     this.screen = new Screen(this.frame.stage, {
       onShown: (slots) => this.shown(slots),
@@ -83,7 +85,7 @@ export class Room implements PanelEvents {
   /** Sends what an earlier visit left behind, then shows the next case. */
   async start(): Promise<void> {
     await this.attempt(async () => {
-      for (const parcel of await this.keeping.parcels()) {
+      for (const parcel of await this.keeping.parcels(this.reader)) {
         await this.outbox.deliver(parcel);
         await this.keeping.dropDraft(parcel.token);
       }

@@ -25,7 +25,7 @@ function office(...answers: (Error | null)[]) {
     dropParcel: async (token: string): Promise<void> => void kept.delete(token),
   };
   const patience = new Patience((seconds) => waits.push(seconds));
-  return { outbox: new Outbox(api, keeping, patience), patience, kept, keys, waits };
+  return { outbox: new Outbox("r1", api, keeping, patience), patience, kept, keys, waits };
 }
 
 beforeEach(() => void vi.useFakeTimers());
