@@ -1,9 +1,10 @@
 """A real server before a real browser: one reader, one open stage, a few phantom cases with five candidates each."""
 
+import json
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,8 @@ NETWORKS = (
     NetworkSpec("dla", "small"),
 )
 TIMEOUT_MS = 10_000
+AXE = Path(__file__).parents[2] / "annotation_server" / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+WCAG_21_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,34 @@ def drawing_room(page_of_browser: Page, drawing_home: Path, tmp_path: Path) -> I
 def serving() -> Any:
     """`serve`, for tests that fill a record of their own."""
     return serve
+
+
+@pytest.fixture
+def assert_accessible() -> Callable[[Page], None]:
+    """Fails with what axe-core finds on a page against WCAG 2.1, levels A and AA."""
+    return _assert_accessible
+
+
+def _assert_accessible(page: Page) -> None:
+    devtools = page.context.new_cdp_session(page)  # the page's own policy lets no foreign script in
+
+    def evaluate(expression: str) -> Any:
+        answer = devtools.send(
+            "Runtime.evaluate", {"expression": expression, "awaitPromise": True, "returnByValue": True}
+        )
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    evaluate(AXE.read_text() + "; 0")
+    result = evaluate(f"axe.run(document, {{runOnly: {json.dumps(WCAG_21_AA)}, resultTypes: ['violations']}})")
+    devtools.detach()
+    found = [
+        f"{violation['id']}: {node['html'][:160]}: {' '.join(node['failureSummary'].split())}"
+        for violation in result["violations"]
+        for node in violation["nodes"]
+    ]
+    assert result["passes"], "axe-core looked at nothing."
+    assert not found, f"{page.url}\n" + "\n".join(found)
 
 
 @contextmanager
