@@ -11,9 +11,9 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from db.domain.study import SeatKind
-from db.models import Account, Campaign, CaseRow, Comparison, PhantomTruth, Round, Verdict
+from db.models import Account, Campaign, Candidate, CaseRow, Comparison, PhantomTruth, Round, Verdict
 from db.record import Record
-from db.repository.checks import make_flawed, offer_flawed
+from db.repository.checks import is_right, make_flawed, offer_flawed
 from db.settings import Settings
 
 pytestmark = pytest.mark.browser
@@ -50,6 +50,15 @@ def show_all(page: Page) -> None:
         expect(page.locator(".candidates .option").nth(slot + 1)).to_have_class(re.compile("seen"))
 
 
+def right_slot_of(room) -> int:
+    """Where the right mask stands in the practice case."""
+    with room.record.database.read() as session:
+        seat = session.scalars(select(Comparison).where(Comparison.kind == SeatKind.PRACTICE)).one()
+        of_case = select(Candidate).where(Candidate.case_id == seat.case_id)
+        masks = {candidate.position: candidate.mask for candidate in session.scalars(of_case)}
+        return next(slot for slot, position in enumerate(seat.order) if is_right(masks[position]))
+
+
 def test_practice_comes_first_and_teaches_and_the_reader_says_how_sure(asking_room) -> None:
     room, page = asking_room, asking_room.page
     room.sign_in()
@@ -59,11 +68,19 @@ def test_practice_comes_first_and_teaches_and_the_reader_says_how_sure(asking_ro
     page.keyboard.press("Alt+Digit4")
     expect(page.get_by_role("radio", name="4 of 5")).to_be_checked()
     page.keyboard.press("Enter")
-    expect(page.locator(".banner")).to_contain_text(re.compile(r"Right\.|is shown now"))
+    right = right_slot_of(room)
+    told = "Right. Dice" if right == 4 else f"Candidate {right + 1} was right; it is shown now. Dice"
+    expect(page.locator(".banner")).to_contain_text(told)
+    expect(page.locator(".large .caption")).to_have_text(f"{right + 1}")
+    page.keyboard.press("Space")  # hides the overlays while held, and presses no button
+    page.keyboard.press("Digit2")  # the others can still be looked at
+    expect(page.locator(".large .caption")).to_have_text("2")
+    page.keyboard.press("KeyD")
+    expect(page.locator(".banner")).to_contain_text(told)
     with room.record.database.read() as session:
         seat = session.scalars(select(Comparison).where(Comparison.kind == SeatKind.PRACTICE)).one()
         assert [verdict.confidence for verdict in seat.verdicts] == [4]
-    page.keyboard.press("Enter")  # its button has the focus
+    page.keyboard.press("Enter")
     expect(page.locator(".banner")).to_be_hidden()
     expect(page.locator(".shown")).to_contain_text("Still to show: 1")
     show_all(page)
@@ -93,5 +110,6 @@ def test_the_guide_is_one_key_away_and_its_text_is_text(asking_room) -> None:
     expect(dialog).to_contain_text("<img src=x")
     assert dialog.locator("img").count() == 0
     page.keyboard.press("KeyH")
+    page.wait_for_timeout(300)  # it does not come back
     expect(dialog).to_have_count(0)
     assert not room.complaints

@@ -9,6 +9,7 @@ const TOAST_MS = 6_000;
 
 export interface BannerAction {
   readonly label: string;
+  readonly key?: string;
   readonly run: () => void;
 }
 
@@ -86,18 +87,13 @@ export class Frame {
   }
 
   showBanner(message: string, ...actions: readonly BannerAction[]): void {
-    this.banner.replaceChildren(h("span", {}, message), ...actions.map(({ label, run }) => command(label, "", run)));
+    this.banner.replaceChildren(h("span", {}, message), ...actions.map(({ label, key = "", run }) => command(label, key, run)));
     this.banner.hidden = false;
   }
 
-  /** Something to read before going on: its button has the focus. */
-  teach(message: string, action: BannerAction): void {
-    this.showBanner(message, action);
-    this.announce(message);
-    this.banner.querySelector("button")?.focus();
-  }
-
+  /** Opens a dialog, unless one is open. */
   show(dialog: HTMLDialogElement): void {
+    if (this.hasDialog) return;
     document.body.append(dialog);
     dialog.showModal();
   }

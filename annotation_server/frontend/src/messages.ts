@@ -152,7 +152,7 @@ export const text = {
   practice: "Practice: this case does not count, and tells you afterwards which candidate was right.",
   practiceResult: (rightSlot: number, slot: number | null, dice: number | null): string => {
     const right = slot === rightSlot ? "Right." : `Candidate ${rightSlot + 1} was right; it is shown now.`;
-    return dice === null ? right : `${right} Your verdict overlaps with it by ${Math.round(dice * 100)} %.`;
+    return dice === null ? right : `${right} Dice of your verdict with it: ${dice.toFixed(2)}.`;
   },
   nextReady: (at: number, of: number, nCandidates: number): string =>
     `Case ${at} of ${of}, ${nCandidates === 0 ? "to draw" : `${nCandidates} candidates`}`,

@@ -44,6 +44,8 @@ export class Room implements PanelEvents {
   private readingPanel: ReadingPanel | null = null;
   private progress = { at: 0, of: 0 };
   private active = true;
+  /** Ends what a practice case teaches; null while none does. */
+  private goOn: (() => void) | null = null;
 
   private readonly login: string;
   private readonly reader: string;
@@ -98,7 +100,8 @@ export class Room implements PanelEvents {
   }
 
   get choice(): Choice | null {
-    return this.phase === "reading" && !this.desk ? (this.sitting?.choice ?? null) : null;
+    const canLook = this.phase === "reading" || this.goOn !== null;
+    return canLook && !this.desk ? (this.sitting?.choice ?? null) : null;
   }
 
   run(action: CaseAction | ToolAction): void {
@@ -112,7 +115,7 @@ export class Room implements PanelEvents {
   }
 
   private readonly actions: Readonly<Record<CaseAction, () => void>> = {
-    accept: () => void (this.desk ? this.saveDrawing() : this.decide("pick")),
+    accept: () => void (this.goOn ? this.goOn() : this.desk ? this.saveDrawing() : this.decide("pick")),
     touchUp: () => void this.draw("touch_up"),
     denyAll: () => void this.draw("deny_all"),
     noInfection: () => void this.noInfection(),
@@ -360,18 +363,19 @@ export class Room implements PanelEvents {
     this.frame.say(revised ? text.revised : text.saved(decision.kind, decision.slot));
   }
 
-  /** Shows what was right in a practice case, until the reader goes on. */
-  private teach({ choice }: Sitting, slot: number | null, { right_slot, dice }: Feedback): Promise<void> {
-    choice.select(right_slot);
+  /** Shows what was right in a practice case, until the reader goes on; the candidates can be flipped through meanwhile. */
+  private async teach({ choice }: Sitting, slot: number | null, { right_slot, dice }: Feedback): Promise<void> {
+    const message = text.practiceResult(right_slot, slot, dice);
+    if (this.readingPanel) this.showReadingPanel(this.readingPanel);
     this.screen.edit(null);
+    choice.select(right_slot);
+    const seen = new Promise<void>((resolve) => (this.goOn = resolve));
     this.choiceChanged();
-    return new Promise((resolve) => {
-      const run = (): void => {
-        this.frame.hideBanner();
-        resolve();
-      };
-      this.frame.teach(text.practiceResult(right_slot, slot, dice), { label: text.nextCase, run });
-    });
+    this.frame.showBanner(message, { label: text.nextCase, key: "↵", run: () => this.goOn?.() });
+    this.frame.announce(message);
+    await seen;
+    this.goOn = null;
+    this.frame.hideBanner();
   }
 
   private async showGuide(): Promise<void> {
