@@ -67,6 +67,9 @@ def test_practice_comes_first_and_teaches_and_the_reader_says_how_sure(asking_ro
     show_all(page)
     page.keyboard.press("Alt+Digit4")
     expect(page.get_by_role("radio", name="4 of 5")).to_be_checked()
+    assert page.evaluate(
+        "(({ scrollHeight, clientHeight }) => scrollHeight <= clientHeight)(document.querySelector('.panel'))"
+    )
     page.keyboard.press("Enter")
     right = right_slot_of(room)
     told = "Right. Dice" if right == 4 else f"Candidate {right + 1} was right; it is shown now. Dice"

@@ -52,14 +52,15 @@ export class ReadingPanel {
     this.noInfection = run(text.noInfection, "N", "noInfection");
     const levels = CONFIDENCES.map((value) => ({ value: value as number | null, label: `${value}`, description: text.confidenceOf(value) }));
     this.confidence = radios("confidence", text.confidence, levels, (value) => value !== null && events.setConfidence(value));
-    const asked = asksConfidence ? [section(text.confidence, this.confidence.element)] : [];
+    const asked = asksConfidence ? [h("div", { class: "line" }, h("span", {}, text.confidence), this.confidence.element)] : [];
     const marks = h("div", { class: "marks" }, h("span", {}, text.alsoAcceptable), ...this.also);
     this.element = h(
       "div",
       { class: "block" },
       section(text.candidates, this.group.element, this.shown, this.accept, marks),
       ...asked,
-      h("div", { class: "stack" }, this.touchUp, this.denyAll, this.noInfection, run(text.flag, "F", "flag")),
+      h("div", { class: "stack" }, this.touchUp, this.denyAll),
+      h("div", { class: "pair" }, this.noInfection, run(text.flag, "F", "flag")),
       h("div", { class: "pair" }, run(text.previous, "⌫", "previous", "quiet"), run(text.postpone, "P", "postpone", "quiet")),
     );
   }
