@@ -18,8 +18,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from db.domain import recipes
 from db.domain.network import NetworkSpec
-from ml_backend import inference, losses, recipes, weights
+from ml_backend import inference, losses, weights
 from ml_backend.fitting import Trainer
 from ml_backend.networks import build
 from ml_backend.task import TrainingSpec
@@ -59,8 +60,8 @@ import jax
 import keras
 import numpy as np
 
-from db.domain.network import NetworkSpec
 from db.domain import recipes
+from db.domain.network import NetworkSpec
 from ml_backend.fitting import Trainer
 from ml_backend.task import TrainingSpec
 
