@@ -115,7 +115,7 @@ class _Document:
         return _content("application/json", self._schema(get_type_hints(view)["return"]), "Done.")
 
     def _schema(self, kind: Any, mode: str = "serialization") -> Schema:  # noqa: ANN401 - any type that pydantic knows
-        made = TypeAdapter(kind).json_schema(mode=mode, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+        made = TypeAdapter(kind).json_schema(mode=mode, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]  # its two modes are literals
         self.schemas.update(made.pop("$defs", {}))
         if (name := made.get("title")) is None:
             return made

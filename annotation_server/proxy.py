@@ -33,6 +33,6 @@ def mount(app: Flask, settings: Settings) -> None:
     """Put an application where the settings say that visitors see it."""
     if settings.url_prefix:
         app.config["APPLICATION_ROOT"] = app.config["SESSION_COOKIE_PATH"] = settings.url_prefix
-        app.wsgi_app = Mounted(app.wsgi_app, settings.url_prefix)  # type: ignore[method-assign]
+        app.wsgi_app = Mounted(app.wsgi_app, settings.url_prefix)  # type: ignore[method-assign]  # as Flask mounts middleware
     if n := settings.proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]  # as Flask mounts middleware

@@ -95,7 +95,8 @@ def finish_withdrawals(record: Record) -> int:
     """Erase the files of patients who withdrew that are still there and that no other film needs; how many."""
     with record.database.read() as session:
         kept = known_digests(session)
-        pending = [one.tainted[PENDING] for one in unfinished(session)]
+        found = {one.id: one.tainted[PENDING] for one in unfinished(session)}
+    pending = found.values()
     paths = [record.store.path(digest) for one in pending for digest in one["files"] if digest not in kept]
     paths += _stored_predictions(record.settings.runs_folder, {key for one in pending for key in one["cases"]})
     there = [path for path in paths if path.exists()]
@@ -103,6 +104,8 @@ def finish_withdrawals(record: Record) -> int:
         path.unlink(missing_ok=True)
     with record.database.write() as session:
         for one in unfinished(session):
+            if one.id not in found:
+                continue  # it came meanwhile, and its files have not been looked at
             one.tainted = {name: value for name, value in one.tainted.items() if name != PENDING}
     return len(there)
 

@@ -17,6 +17,8 @@ export interface BannerAction {
 export interface Place {
   readonly campaign: string;
   readonly stage: string;
+  /** The address of the reader's start page. */
+  readonly home: string;
   readonly phantoms: boolean;
 }
 
@@ -48,7 +50,7 @@ export class Frame {
       h("span", { class: "research" }, text.research),
       command(text.guide, "H", () => this.onGuide(), "quiet"),
       command(text.help, "?", () => this.toggleHelp(), "quiet"),
-      h("a", { class: "command quiet", href: "/" }, text.leave),
+      h("a", { class: "command quiet", href: place.home }, text.leave),
     );
     const room = h("div", { class: "room" }, this.stage, h("div", { class: "news" }, this.toast, this.banner));
     root.replaceChildren(bar, room, this.panel, this.live, this.helpDialog);

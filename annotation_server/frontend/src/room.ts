@@ -49,15 +49,17 @@ export class Room implements PanelEvents {
 
   private readonly login: string;
   private readonly reader: string;
+  private readonly home: string;
 
   constructor(root: HTMLElement, csrfToken: string) {
-    const { campaign = "", stage = "", api = "", login = "", reader = "" } = root.dataset;
+    const { campaign = "", stage = "", api = "", login = "", home = "", reader = "" } = root.dataset;
     this.login = login;
     this.reader = reader;
+    this.home = home;
     this.api = new Api(api, csrfToken);
     this.foresight = new Foresight(this.api);
     this.outbox = new Outbox(reader, this.api, this.keeping, this.patience);
-    this.frame = new Frame(root, { campaign, stage, phantoms: "phantoms" in root.dataset }, () => this.run("guide"));
+    this.frame = new Frame(root, { campaign, stage, home, phantoms: "phantoms" in root.dataset }, () => this.run("guide"));
     this.screen = new Screen(this.frame.stage, {
       onShown: (slots) => this.shown(slots),
       onTap: (slot) => this.select(slot),
@@ -225,7 +227,7 @@ export class Room implements PanelEvents {
     this.frame.setProgress(nDecided, nDecided);
     this.frame.panel.replaceChildren();
     const back = command(text.previous, "⌫", () => this.run("previous"));
-    const overview = h("a", { class: "command primary", href: "/" }, text.overview);
+    const overview = h("a", { class: "command primary", href: this.home }, text.overview);
     this.frame.showNotice(text.allRead, text.allReadDetail(nDecided), ...(nDecided > 0 ? [back] : []), overview);
   }
 
