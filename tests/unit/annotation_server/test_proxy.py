@@ -34,7 +34,7 @@ def get(client, path):
 
 def targets(page):
     """Every address of this site that a page names."""
-    return set(re.findall(r'(?:href|src|action|hx-get|data-api|data-login)="(/[^"]*)"', page))
+    return set(re.findall(r'(?:href|src|action|hx-get|data-api|data-login|data-home)="(/[^"]*)"', page))
 
 
 def test_all_pages_stay_below_the_prefix(site, mounted):

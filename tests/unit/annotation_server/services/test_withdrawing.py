@@ -145,6 +145,20 @@ def test_an_interrupted_withdrawal_is_noticed_and_finished(record, monkeypatch):
     assert [one.trouble for one in check_installation(record) if one.what == "withdrawals"] == [""]
 
 
+def test_a_withdrawal_that_begins_while_another_ends_is_not_forgotten(record, monkeypatch):
+    late = {"pending": {"files": [], "cases": ["c9"]}}
+
+    def begin_another(_runs, _keys):
+        with record.database.write() as session:
+            session.add(Withdrawal(patient="p9", n_films=1, tainted=late))
+        return []
+
+    monkeypatch.setattr("annotation_server.services.withdrawing._stored_predictions", begin_another)
+    withdraw_patient(record, "secret-case-0", reason=REASON)
+    with record.database.read() as session:
+        assert [one.patient for one in unfinished(session)] == ["p9"]
+
+
 def test_stored_predictions_of_the_films_go_too(record):
     runs = record.settings.runs_folder
     for name, keys in (("a", ["secret-case-0", "secret-case-3"]), ("b", ["secret-case-3"])):
