@@ -46,5 +46,7 @@ def _session_lock(engine: Engine, worker: str) -> Iterator[Check | None]:
         if not session.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:worker, 0))"), key):
             yield None
             return
-        yield lambda: session.execute(text("SELECT 1"))
-        session.execute(text("SELECT pg_advisory_unlock(hashtextextended(:worker, 0))"), key)
+        try:
+            yield lambda: session.execute(text("SELECT 1"))
+        finally:  # the connection goes back to the pool, and would take the lock along
+            session.execute(text("SELECT pg_advisory_unlock(hashtextextended(:worker, 0))"), key)
