@@ -1,6 +1,10 @@
 /** The reading page: builds the room inside <main id="reading">. */
 
 import "./reading.css";
+import "./film.css";
+import "./controls.css";
+import "./panel.css";
+import "./dialogs.css";
 import { Room } from "./room";
 
 const root = document.querySelector<HTMLElement>("#reading");
