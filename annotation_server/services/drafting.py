@@ -7,7 +7,7 @@ import secrets
 import zlib
 from dataclasses import dataclass
 
-from annotation_server.services.reading import own_seat, require_open
+from annotation_server.services.admission import own_seat, require_open
 from db.domain.errors import InputError, StateError
 from db.domain.mask import pack, packed_length
 from db.domain.verdict import BY_HAND

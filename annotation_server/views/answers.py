@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
-from annotation_server.services.reading import Task
+from annotation_server.services.showing import Task
 from db.domain.campaign import RoundState, StageState
 from db.domain.provenance import JobKind, JobState
 from db.domain.verdict import UnreadableReason, VerdictKind

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from annotation_server import current
 from annotation_server.auth import READERS, allow, signed_in
 from annotation_server.openapi import takes
-from annotation_server.services.reading import Feedback, ReadingView
+from annotation_server.services.showing import Feedback, ReadingView
 from annotation_server.views import answers
 from annotation_server.views.drafts import from_base64
 from db.domain.verdict import Decision, UnreadableReason, VerdictKind

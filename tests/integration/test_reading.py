@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from annotation_server.services import reading
+from annotation_server.services import deciding
 from annotation_server.services.coordinating import lock_stage, request_training
 from annotation_server.services.reading import ReadingService
 from annotation_server.services.rostering import leave_stage
@@ -212,18 +212,18 @@ def test_locking_while_a_verdict_is_revised_settles_what_was_acknowledged(open_r
 def test_locking_without_undecided_films_keeps_the_verdict_that_comes_at_that_moment(open_room, monkeypatch):
     record, room, stage_id, (reader,) = open_room(n_cases=3, n_readers=1)
     token = room.next_comparison(reader, stage_id).token
-    is_deciding, make = threading.Event(), reading._verdict
+    is_deciding, make = threading.Event(), deciding.write_verdict
 
-    def make_slowly(*arguments):
+    def make_slowly(*arguments, **options):
         is_deciding.set()
         time.sleep(0.5)
-        return make(*arguments)
+        return make(*arguments, **options)
 
     def lock():
         is_deciding.wait()
         return lock_stage(record, "pilot/I", leave_open=True)
 
-    monkeypatch.setattr(reading, "_verdict", make_slowly)
+    monkeypatch.setattr("annotation_server.services.reading.write_verdict", make_slowly)
     decide = partial(room.decide, reader, token, PICK, idempotency_key="key", drawing=None)
     assert at_once(lambda job: job(), [decide, lock]) == [1, 1]
     assert [seat.token for seat in seats(record)] == [token]
