@@ -75,7 +75,7 @@ class Draft(Base):
 
 
 class Verdict(Base):
-    """What a reader said. Append-only: a revision is a further row, and the last one counts."""
+    """What a reader said. A revision is a further row, and the last one counts; the database refuses to change any."""
 
     __tablename__ = "verdict"
     __table_args__ = (

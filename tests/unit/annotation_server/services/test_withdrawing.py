@@ -10,6 +10,7 @@ from db.domain.campaign import Arm, RoundState, StageState
 from db.domain.errors import InputError, NotFoundError, StateError
 from db.domain.provenance import JobKind, JobState
 from db.domain.verdict import Decision, VerdictKind
+from db.migrations.append_only import protect
 from db.models import (
     AuditEntry,
     CampaignCase,
@@ -43,6 +44,8 @@ def record(build_room):
             case.film_digest = record.store.put_film(rng.integers(0, 4000, (60, 50), np.uint16))
             for mask in session.scalars(select(MaskRow).where(MaskRow.case_id == case.id, MaskRow.digest.is_(None))):
                 mask.map_digest = record.store.put_map(rng.random((16, 16), np.float32))
+    with record.database.engine.begin() as connection:
+        protect(connection, "verdict", "verdicts are append-only")
     room = ReadingService(record)
     for _ in range(3):
         view = room.next_comparison(1, 1)
