@@ -66,7 +66,10 @@ setup: $(UV)
 tools:
 	@missing=(); \
 	command -v chromium chromium-browser google-chrome >/dev/null || missing+=(chromium); \
+	command -v firefox-esr firefox >/dev/null || missing+=(firefox-esr); \
 	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql); \
-	[ "$${#missing[@]}" = 0 ] || [ -z "$(APT)" ] || { $(AS_ROOT) apt-get update -qq && \
-	    $(AS_ROOT) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$${missing[@]}"; } || \
-	    echo "Not installed: $${missing[*]}. The tests that need it are skipped."
+	[ "$${#missing[@]}" = 0 ] || [ -z "$(APT)" ] || $(AS_ROOT) apt-get update -qq || true; \
+	for tool in "$${missing[@]}"; do \
+	    [ "$(APT)" ] && $(AS_ROOT) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$$tool" || \
+	        echo "Not installed: $$tool. The tests that need it are skipped."; \
+	done

@@ -133,6 +133,12 @@ def serving() -> Any:
 
 
 @pytest.fixture
+def listening() -> Any:
+    """`listen`, for tests with a browser of their own."""
+    return listen
+
+
+@pytest.fixture
 def assert_accessible() -> Callable[[Page], None]:
     """Fails with what axe-core finds on a page against WCAG 2.1, levels A and AA."""
     return _assert_accessible
@@ -161,21 +167,28 @@ def _assert_accessible(page: Page) -> None:
 
 
 @contextmanager
-def serve(home: Path, page: Page) -> Iterator[ReadingRoom]:
-    """The server of a record."""
+def listen(home: Path) -> Iterator[tuple[str, Record]]:
+    """The server of a record: its address, and the record."""
     record = Record.open(Settings(home=home, secret_key=SecretStr(secrets.token_hex())))
     server = create_server(create_app(record), host="127.0.0.1", port=0, threads=4)
     loop = threading.Thread(target=server.run, daemon=True)
     loop.start()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    yield ReadingRoom(f"http://127.0.0.1:{server.effective_port}", record, page, complaints)
-    page.goto("about:blank")
-    page.context.clear_cookies()
+    yield f"http://127.0.0.1:{server.effective_port}", record
     server.task_dispatcher.shutdown()  # what a page had asked for when it was left is answered to nobody
     server.trigger.pull_trigger(server.close)  # in its own thread, which ends with the browser's last connection
     record.database.dispose()
+
+
+@contextmanager
+def serve(home: Path, page: Page) -> Iterator[ReadingRoom]:
+    """The server of a record before a page of Chromium."""
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    with listen(home) as (url, record):
+        yield ReadingRoom(url, record, page, complaints)
+        page.goto("about:blank")
+        page.context.clear_cookies()
 
 
 def fill(session: Session, record: Record, state: RoundState = RoundState.READING) -> None:
