@@ -19,7 +19,7 @@ def crossed_interval(
     """
     rng = np.random.default_rng(seed)
     data = np.asarray(values, np.float64)
-    weights = _draw(readers, rng) * _draw(patients, rng)
+    weights = draw_clusters(readers, rng) * draw_clusters(patients, rng)
     totals = weights.sum(axis=1)
     is_drawn = totals > 0
     means = weights[is_drawn] @ data / totals[is_drawn]
@@ -27,7 +27,7 @@ def crossed_interval(
     return float(low), float(high)
 
 
-def _draw(names: Sequence[Hashable], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+def draw_clusters(names: Sequence[Hashable], rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """How often the cluster of each value was drawn: [draws, values]."""
     index = {name: i for i, name in enumerate(dict.fromkeys(names))}
     n = len(index)

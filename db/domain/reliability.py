@@ -5,13 +5,26 @@ that are nearly the same; the Dice between the chosen masks stands beside them.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from math import nan
 
 import numpy as np
+import numpy.typing as npt
+
+from db.domain.agreement import Share
+from db.domain.clustering import draw_clusters
 
 N_STEPS = 1000
 TOLERANCE = 1e-10
+
+
+Counts = npt.NDArray[np.float64]
+"""How often each category was named: [cases, categories]."""
+
+Weights = npt.NDArray[np.float64]
+"""How often each case counts: [draws, cases]."""
+
+Statistic = Callable[[Counts, Weights], npt.NDArray[np.float64]]
 
 
 def fleiss_kappa(ratings: Iterable[Sequence[Hashable]]) -> float:
@@ -21,18 +34,7 @@ def fleiss_kappa(ratings: Iterable[Sequence[Hashable]]) -> float:
     `nominal_alpha` for them. Source: Fleiss (1971).
     """
     rows = [row for row in ratings if len(row) > 1]
-    n_raters = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
-    rows = [row for row in rows if len(row) == n_raters]
-    categories = {value: i for i, value in enumerate(dict.fromkeys(value for row in rows for value in row))}
-    if len(categories) < 2:  # noqa: PLR2004 - of one category nothing can be beyond chance
-        return nan
-    counts = np.zeros((len(rows), len(categories)))
-    for i, row in enumerate(rows):
-        for value in row:
-            counts[i, categories[value]] += 1
-    observed = ((counts**2).sum(axis=1) - n_raters) / (n_raters * (n_raters - 1))
-    expected = float(((counts.sum(axis=0) / counts.sum()) ** 2).sum())
-    return (float(observed.mean()) - expected) / (1 - expected)
+    return _point(_kappa, _of_commonest_length(rows))
 
 
 def nominal_alpha(ratings: Iterable[Sequence[Hashable]]) -> float:
@@ -41,14 +43,72 @@ def nominal_alpha(ratings: Iterable[Sequence[Hashable]]) -> float:
     Cases of a single rating say nothing of agreement. Source: Krippendorff (2011), "Computing Krippendorff's
     alpha-reliability", nominal data with missing values.
     """
-    rows = [row for row in ratings if len(row) > 1]
-    totals = Counter(value for row in rows for value in row)
-    n = sum(totals.values())
-    expected = n * n - sum(count**2 for count in totals.values())
-    if expected == 0:
-        return nan
-    disagreed = sum((len(row) ** 2 - sum(count**2 for count in Counter(row).values())) / (len(row) - 1) for row in rows)
-    return 1 - (n - 1) * disagreed / expected
+    return _point(_alpha, [row for row in ratings if len(row) > 1])
+
+
+def measure_agreement(ratings: Sequence[Sequence[Hashable]], patients: Sequence[str]) -> tuple[Share, Share]:
+    """Fleiss' kappa and Krippendorff's alpha of rated cases, each with its 95 % interval over patients.
+
+    The interval is the percentile bootstrap that draws patients; draws in which it is not defined are left out.
+    """
+    rated = [(row, patient) for row, patient in zip(ratings, patients, strict=True) if len(row) > 1]
+    equal = _of_commonest_length([row for row, _ in rated])
+    of_kappa = [(row, patient) for row, patient in rated if equal and len(row) == len(equal[0])]
+    return _share(_kappa, of_kappa), _share(_alpha, rated)
+
+
+def _of_commonest_length(rows: Sequence[Sequence[Hashable]]) -> list[Sequence[Hashable]]:
+    n_raters = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+    return [row for row in rows if len(row) == n_raters]
+
+
+def _kappa(counts: Counts, weights: Weights) -> npt.NDArray[np.float64]:
+    """Fleiss' kappa [draws] of cases that have equally many ratings."""
+    n_raters = counts[0].sum()
+    agreed = ((counts**2).sum(axis=1) - n_raters) / (n_raters * (n_raters - 1))
+    n_cases = weights.sum(axis=1)
+    observed = weights @ agreed / n_cases
+    expected = (((weights @ counts) / (n_cases * n_raters)[:, None]) ** 2).sum(axis=1)
+    return _ratio(observed - expected, 1 - expected)
+
+
+def _alpha(counts: Counts, weights: Weights) -> npt.NDArray[np.float64]:
+    """Krippendorff's nominal alpha [draws]."""
+    n_of_case = counts.sum(axis=1)
+    disagreed = weights @ ((n_of_case**2 - (counts**2).sum(axis=1)) / (n_of_case - 1))
+    n = weights @ n_of_case
+    expected = n**2 - ((weights @ counts) ** 2).sum(axis=1)
+    return 1 - (n - 1) * _ratio(disagreed, expected)
+
+
+def _ratio(numerator: npt.NDArray[np.float64], denominator: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Nan where nothing can be beyond chance: there is one category only."""
+    is_defined = denominator > TOLERANCE
+    return np.where(is_defined, numerator / np.where(is_defined, denominator, 1.0), nan)
+
+
+def _count(rows: Sequence[Sequence[Hashable]]) -> Counts:
+    categories = {value: i for i, value in enumerate(dict.fromkeys(value for row in rows for value in row))}
+    counts = np.zeros((len(rows), len(categories)))
+    for i, row in enumerate(rows):
+        for value in row:
+            counts[i, categories[value]] += 1
+    return counts
+
+
+def _point(statistic: Statistic, rows: Sequence[Sequence[Hashable]]) -> float:
+    return float(statistic(_count(rows), np.ones((1, len(rows))))[0]) if rows else nan
+
+
+def _share(statistic: Statistic, rated: Sequence[tuple[Sequence[Hashable], str]]) -> Share:
+    if not rated:
+        return Share(nan, nan, nan, 0, "no case with several readers")
+    rows, patients = [row for row, _ in rated], [patient for _, patient in rated]
+    drawn = statistic(_count(rows), draw_clusters(patients, np.random.default_rng(1)))
+    known = drawn[~np.isnan(drawn)]
+    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (nan, nan)
+    method = f"bootstrap over {len(set(patients))} patients"
+    return Share(_point(statistic, rows), float(low), float(high), len(rows), method)
 
 
 def bradley_terry(wins: Mapping[tuple[str, str], float]) -> dict[str, float]:

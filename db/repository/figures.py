@@ -1,54 +1,34 @@
 """What the study's design tells beside the preference, once a stage is unblinded."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import nan
 
 import numpy as np
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from db.artifacts import Store
-from db.domain.agreement import MANUAL, Judgement, Preference, Share, measure_preference, measure_share
-from db.domain.campaign import Arm
-from db.domain.clustering import crossed_interval
-from db.domain.provenance import MaskOrigin
-from db.domain.reliability import bradley_terry, fleiss_kappa, nominal_alpha
+from db.domain.agreement import (
+    MANUAL,
+    Judgement,
+    Preference,
+    Share,
+    measure_mean,
+    measure_preference,
+    measure_share,
+)
+from db.domain.campaign import StageState
+from db.domain.errors import StateError
+from db.domain.reliability import bradley_terry, measure_agreement
 from db.domain.study import SeatKind
 from db.domain.verdict import VerdictKind
-from db.models import CampaignCase, Candidate, FinalMask, MaskRow, PhantomTruth, Round, Verdict
-from db.repository.judgements import judge_round, origin_name, require_unblinded
+from db.models import CampaignCase, CaseRow, Round, Verdict
+from db.repository.judgements import judge_round, require_unblinded
 from db.repository.pixels import Likeness
+from db.repository.sentinels import SentinelFigures, sentinel_figures
 from db.repository.verdicts import current_verdicts
-
-MS_A_MINUTE = 60_000
-
-
-@dataclass(frozen=True)
-class SentinelFigures:
-    """What only cases drawn before any candidate existed can tell. Differences are in Dice, means over cases.
-
-    Attributes
-    ----------
-    final_to_sentinel
-        How alike the final masks and the independent drawings are.
-    flattery
-        For each network its candidates' Dice against the final masks less that against the sentinel drawings: how far
-        scores against proposed masks flatter the proposer.
-    gain
-        Dice against the truth, final masks less sentinel drawings; None where no truth is known.
-    drawing_minutes, reading_minutes
-        A doctor's minutes for a mask: drawn from nothing, and accepted by reading, all readers of a case together.
-    """
-
-    n: int
-    final_to_sentinel: Share
-    flattery: Mapping[str, Share]
-    gain: Share | None
-    drawing_minutes: float
-    reading_minutes: float
 
 
 @dataclass(frozen=True)
@@ -57,6 +37,11 @@ class StudyFigures:
 
     Attributes
     ----------
+    origins
+        What share of the picks each origin earned; equal masks share the credit.
+    kinds
+        The preference by kind of case: its source, its view, and whether it is a sentinel. Only what differs within
+        the round is told apart.
     kappa, alpha
         Fleiss' kappa and Krippendorff's alpha over what was chosen, by origin; nan with one reader a case.
     chosen_dice
@@ -75,8 +60,10 @@ class StudyFigures:
         The preference with the verdicts of readers who left and do not count; None where there are none.
     """
 
-    kappa: float
-    alpha: float
+    origins: Mapping[str, Share]
+    kinds: Mapping[str, Preference]
+    kappa: Share
+    alpha: Share
     chosen_dice: Share
     repeats: Share
     checks: Share
@@ -87,6 +74,52 @@ class StudyFigures:
     strengths: Mapping[str, float]
     with_left_out: Preference | None
     sentinel: SentinelFigures | None
+
+
+@dataclass(frozen=True)
+class LockedFigures:
+    """What may be told once a stage is locked and before it is unblinded: nothing here knows who made a mask.
+
+    Attributes
+    ----------
+    denied
+        Share of judgements that denied all, of all but unreadable films; then reader by reader, by code.
+    chosen_dice
+        Mean Dice between the masks that two readers of one case chose.
+    """
+
+    denied: Share
+    denied_of_reader: Mapping[str, Share]
+    chosen_dice: Share
+
+
+def locked_figures(session: Session, store: Store, round_id: int) -> LockedFigures:
+    """Measure them for one round.
+
+    Raises
+    ------
+    StateError
+        Before its stage is locked: figures that readers could hear of would not be blind any more.
+    """
+    stage = session.get_one(Round, round_id).stage
+    if stage.state in {StageState.DRAFT, StageState.OPEN}:
+        msg = f"Stage {stage.address} is {stage.state}: its figures are told once it is locked."
+        raise StateError(msg, hint=f"Run `overread stage lock {stage.address}` when its reading is over.")
+    verdicts = current_verdicts(session, round_id)
+    judged = [one for of_case in verdicts.values() for one in of_case if one.kind is not VerdictKind.UNREADABLE]
+    codes = sorted({one.account.code for one in judged})
+    return LockedFigures(
+        denied=_denied(judged),
+        denied_of_reader={code: _denied([one for one in judged if one.account.code == code]) for code in codes},
+        chosen_dice=_chosen_dice(Likeness(store), verdicts),
+    )
+
+
+def _denied(judged: Sequence[Verdict]) -> Share:
+    return measure_share(
+        [(one.account.code, float(one.kind is VerdictKind.DENY_ALL)) for one in judged],
+        patients=[one.comparison.case.patient for one in judged],
+    )
 
 
 def study_figures(session: Session, store: Store, round_id: int) -> StudyFigures:
@@ -103,11 +136,13 @@ def study_figures(session: Session, store: Store, round_id: int) -> StudyFigures
     everybody = judge_round(session, store, round_id, of_all=True)
     checks = judge_round(session, store, round_id, kinds={SeatKind.CHECK})
     pairs = [one for one in judge_round(session, store, round_id, kinds={SeatKind.PAIR}) if one.slot is not None]
-    ratings = _ratings(judgements)
+    kappa, alpha = measure_agreement(*_ratings(judgements))
     verdicts = current_verdicts(session, round_id)
     return StudyFigures(
-        kappa=fleiss_kappa(ratings),
-        alpha=nominal_alpha(ratings),
+        origins=_origins(judgements),
+        kinds=_kinds(session, round_id, judgements),
+        kappa=kappa,
+        alpha=alpha,
         chosen_dice=_chosen_dice(likeness, verdicts),
         repeats=_repeats(session, likeness, round_id, verdicts),
         checks=_care(checks),
@@ -122,16 +157,46 @@ def study_figures(session: Session, store: Store, round_id: int) -> StudyFigures
         others=measure_preference([one for one in judgements if not one.holds_own]),
         strengths=bradley_terry(_wins(judgements)),
         with_left_out=measure_preference(everybody) if len(everybody) > len(judgements) else None,
-        sentinel=_sentinel(session, likeness, round_id),
+        sentinel=sentinel_figures(session, likeness, round_id),
     )
 
 
-def _ratings(judgements: Sequence[Judgement]) -> list[list[Hashable]]:
-    """What each case's readers said: the chosen origin, or the kind of verdict."""
+def _origins(judgements: Sequence[Judgement]) -> dict[str, Share]:
+    picks = [one for one in judgements if one.kind is VerdictKind.PICK]
+    patients = [one.patient for one in picks]
+    return {
+        origin: measure_share([(one.reader, one.credit.get(origin, 0.0)) for one in picks], patients=patients)
+        for origin in sorted({origin for one in picks for origin in one.origins})
+    }
+
+
+def _kinds(session: Session, round_id: int, judgements: Sequence[Judgement]) -> dict[str, Preference]:
+    campaign_id = session.get_one(Round, round_id).stage.campaign_id
+    query = select(CampaignCase).join(CaseRow).where(CampaignCase.campaign_id == campaign_id)
+    members = {one.case.key: one for one in session.scalars(query.options(joinedload(CampaignCase.case)))}
+    told_apart: dict[str, Callable[[CampaignCase], str]] = {
+        "source": lambda one: one.case.source,
+        "view": lambda one: one.case.view,
+        "arm": lambda one: one.arm,
+    }
+    found: dict[str, Preference] = {}
+    for name, ask in told_apart.items():
+        of_kind: dict[str, list[Judgement]] = defaultdict(list)
+        for one in judgements:
+            of_kind[ask(members[one.case])].append(one)
+        if len(of_kind) > 1:
+            found |= {f"{name} {kind or 'unknown'}": measure_preference(own) for kind, own in sorted(of_kind.items())}
+    return found
+
+
+def _ratings(judgements: Sequence[Judgement]) -> tuple[list[list[Hashable]], list[str]]:
+    """What each case's readers said, the chosen origin or the kind of verdict, and the cases' patients."""
     of_case: dict[str, list[Hashable]] = defaultdict(list)
+    patients: dict[str, str] = {}
     for one in judgements:
         of_case[one.case].append(one.kind if one.slot is None else one.origins[one.slot])
-    return list(of_case.values())
+        patients[one.case] = one.patient
+    return list(of_case.values()), list(patients.values())
 
 
 def _wins(judgements: Sequence[Judgement]) -> dict[tuple[str, str], float]:
@@ -151,7 +216,7 @@ def _chosen_dice(likeness: Likeness, verdicts: Mapping[int, Sequence[Verdict]]) 
         if pairs := [likeness.dice(a, b) for a, b in combinations(masks, 2)]:
             values.append(float(np.mean(pairs)))
             patients.append(of_case[0].comparison.case.patient)
-    return _mean(values, patients)
+    return measure_mean(values, patients)
 
 
 def _repeats(session: Session, likeness: Likeness, round_id: int, verdicts: Mapping[int, Sequence[Verdict]]) -> Share:
@@ -172,75 +237,3 @@ def _repeats(session: Session, likeness: Likeness, round_id: int, verdicts: Mapp
 def _care(checks: Sequence[Judgement]) -> Share:
     passed = [(one.reader, float(one.slot is not None and one.origins[one.slot] == "right")) for one in checks]
     return measure_share(passed, patients=[one.patient for one in checks])
-
-
-def _sentinel(session: Session, likeness: Likeness, round_id: int) -> SentinelFigures | None:
-    """None where no sentinel case has both a drawing and a final mask."""
-    stage = session.get_one(Round, round_id).stage
-    drawn = current_verdicts(session, stage.rounds[0].id, kinds={SeatKind.SENTINEL})
-    members = session.scalars(
-        select(CampaignCase.case_id).where(CampaignCase.stage_id == stage.id, CampaignCase.arm == Arm.SENTINEL)
-    )
-    finals = {
-        final.case_id: final for final in session.scalars(select(FinalMask).where(FinalMask.round_id == round_id))
-    }
-    drawings = {id_: drawn[id_][-1] for id_ in members if id_ in drawn and id_ in finals}
-    cases = {id_: (finals[id_].mask, verdict.mask) for id_, verdict in drawings.items() if verdict.mask is not None}
-    if not cases:
-        return None
-    patients = {id_: finals[id_].case.patient for id_ in cases}
-    reading = current_verdicts(session, round_id)
-    return SentinelFigures(
-        n=len(cases),
-        final_to_sentinel=_mean([likeness.dice(*masks) for masks in cases.values()], list(patients.values())),
-        flattery=_flattery(session, likeness, round_id, cases, patients),
-        gain=_gain(session, likeness, cases, patients),
-        drawing_minutes=_minutes([[drawings[id_]] for id_ in cases]),
-        reading_minutes=_minutes([reading.get(id_, []) for id_ in cases]),
-    )
-
-
-def _flattery(
-    session: Session,
-    likeness: Likeness,
-    round_id: int,
-    cases: Mapping[int, tuple[MaskRow, MaskRow]],
-    patients: Mapping[int, str],
-) -> dict[str, Share]:
-    n = session.get_one(Round, round_id).stage.definition.n_candidates
-    query = select(Candidate).where(
-        Candidate.round_id == round_id, Candidate.case_id.in_(cases), Candidate.position < n
-    )
-    found: dict[str, tuple[list[float], list[str]]] = defaultdict(lambda: ([], []))
-    for one in session.scalars(query):
-        if one.mask.origin is MaskOrigin.NETWORK:
-            final, sentinel = cases[one.case_id]
-            values, of_patients = found[origin_name(one.mask)]
-            values.append(likeness.dice(one.mask, final) - likeness.dice(one.mask, sentinel))
-            of_patients.append(patients[one.case_id])
-    return {name: _mean(*columns) for name, columns in sorted(found.items())}
-
-
-def _gain(
-    session: Session, likeness: Likeness, cases: Mapping[int, tuple[MaskRow, MaskRow]], patients: Mapping[int, str]
-) -> Share | None:
-    values, of_patients = [], []
-    for truth in session.scalars(select(PhantomTruth).where(PhantomTruth.case_id.in_(cases))):
-        final, sentinel = cases[truth.case_id]
-        true = likeness.of_file(truth.infection_digest, final.case)
-        values.append(likeness.dice(final, true) - likeness.dice(sentinel, true))
-        of_patients.append(patients[truth.case_id])
-    return _mean(values, of_patients) if values else None
-
-
-def _mean(values: Sequence[float], patients: Sequence[str]) -> Share:
-    if not values:
-        return Share(nan, nan, nan, 0, "no case")
-    low, high = crossed_interval(values, [0] * len(values), patients)
-    return Share(float(np.mean(values)), low, high, len(values), f"bootstrap over {len(set(patients))} patients")
-
-
-def _minutes(verdicts: Sequence[Sequence[Verdict]]) -> float:
-    """Mean minutes a case that its screens were visible, all revisions and readers together."""
-    times = [sum(one.visible_ms for verdict in of_case for one in verdict.comparison.verdicts) for of_case in verdicts]
-    return float(np.mean(times)) / MS_A_MINUTE

@@ -16,6 +16,7 @@ from db.domain.verdict import Decision, VerdictKind
 from db.models import (
     CampaignCase,
     Candidate,
+    CaseRow,
     Comparison,
     FinalMask,
     MaskRow,
@@ -25,7 +26,7 @@ from db.models import (
     Verdict,
     now,
 )
-from db.repository.figures import study_figures
+from db.repository.figures import locked_figures, study_figures
 
 
 @pytest.fixture
@@ -68,7 +69,8 @@ def test_readers_who_choose_alike_agree_fully(record, read, figures):
     for reader in (1, 2):
         read(reader, lambda case: position_of(record, case, drawn=case % 2 == 0))
     found = figures()
-    assert found.kappa == found.alpha == 1
+    assert found.kappa.value == found.alpha.value == 1
+    assert (found.alpha.low, found.alpha.high, found.alpha.n) == (1, 1, 6)
     assert (found.chosen_dice.value, found.chosen_dice.n) == (1, 6)
     assert found.own.machine.n == found.others.machine.n == 6, "r1 drew all films, r2 none"
     assert sum(found.strengths.values()) == pytest.approx(1)
@@ -80,7 +82,8 @@ def test_readers_who_choose_apart_do_not(record, read, figures):
     for reader in (1, 2):
         read(reader, lambda case, reader=reader: position_of(record, case, drawn=(case + reader) % 2 == 0))
     found = figures()
-    assert found.kappa < 0
+    assert found.kappa.value < 0
+    assert found.kappa.low <= found.kappa.value <= found.kappa.high
     assert 0 < found.chosen_dice.value < 1
 
 
@@ -93,7 +96,7 @@ def test_one_who_left_and_does_not_count_is_only_in_the_sensitivity_analysis(rec
     assert found.others.machine.n == 0
     assert found.own.machine.value == 0
     assert found.with_left_out.machine.value == 0.5
-    assert isnan(found.kappa)
+    assert isnan(found.kappa.value)
 
 
 def add_seat(session, kind, positions, slot, *, case_id=1, reader=1):
@@ -210,3 +213,33 @@ def test_sentinels_measure_flattery_gain_and_minutes(record, read, figures):
 def test_nothing_is_told_before_unblinding(figures, state):
     with pytest.raises(StateError, match="hidden"):
         figures(state)
+
+
+def test_preference_is_told_by_origin_and_by_the_kinds_of_cases_that_there_are(record, read, figures):
+    with record.database.write() as session:
+        for case_id in (1, 2):
+            session.get_one(CaseRow, case_id).source = "elsewhere"
+    read(1, lambda case: position_of(record, case, drawn=case <= 2))
+    read(2, lambda case: position_of(record, case, drawn=case <= 2))
+    found = figures()
+    assert sum(share.value for share in found.origins.values()) == pytest.approx(1)
+    assert found.origins["drawing"].value == pytest.approx(1 / 3)
+    machine = {kind: preference.machine.value for kind, preference in found.kinds.items()}
+    assert machine.pop("source elsewhere") == 0
+    assert list(machine.values()) == [1], "all views and arms are the same, so they are not told apart"
+
+
+def test_denials_and_agreement_are_told_once_the_stage_is_locked_and_not_before(record, read):
+    read(1, lambda case: position_of(record, case, drawn=False))
+    room = ReadingService(record)
+    while view := room.next_comparison(2, 1):
+        drawing = np.packbits(np.ones((60, 50), bool)).tobytes()
+        room.decide(2, view.token, Decision(VerdictKind.DENY_ALL), idempotency_key="k", drawing=drawing)
+    with record.database.write() as session:
+        with pytest.raises(StateError, match="once it is locked"):
+            locked_figures(session, record.store, 1)
+        session.get_one(Stage, 1).state = StageState.LOCKED
+        found = locked_figures(session, record.store, 1)
+    assert found.denied.value == 0.5
+    assert {code: share.value for code, share in found.denied_of_reader.items()} == {"r1": 0, "r2": 1}
+    assert found.chosen_dice.n == 6
