@@ -6,8 +6,9 @@ order of cases is random for each reader, and a claim reads few rows however man
 """
 
 import secrets
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple, Self
@@ -26,6 +27,26 @@ from db.repository.roster import count_readers, place_of
 
 TOKEN_BYTES = 24
 
+MANY = 500
+"""So many free places are not counted anew for each case: that takes longer than all else, and nobody sees one more."""
+
+KEEP_S = 5.0
+
+
+class Tally:
+    """How many places of a round are free. One is for all readers; where there are `MANY` it is `KEEP_S` late."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, float]] = {}
+
+    def free_places(self, session: Session, round_id: int) -> int:
+        """Places, one a case and kind, with a seat that nobody holds."""
+        n_free, counted_at = self._known.get(round_id, (0, 0.0))
+        if n_free < MANY or time.monotonic() - counted_at > KEEP_S:
+            n_free = session.scalar(seat_queries.count_of_places(), {"round_id": round_id}) or 0
+            self._known[round_id] = n_free, time.monotonic()
+        return n_free
+
 
 @dataclass(frozen=True)
 class Claimant:
@@ -39,9 +60,12 @@ class Claimant:
     leased_until: datetime
     quota: int | None = None
     n_readers: int = 1
+    tally: Tally = field(default_factory=Tally)
 
     @classmethod
-    def enter(cls, session: Session, account: Account, round_: Round, leased_until: datetime) -> Self:
+    def enter(
+        cls, session: Session, account: Account, round_: Round, leased_until: datetime, tally: Tally | None = None
+    ) -> Self:
         """The reader as the stage knows them.
 
         Raises
@@ -53,7 +77,8 @@ class Claimant:
         study, n_readers = round_.stage.definition.study, 1
         if study.pair_share or study.repeat_share or study.n_check_cases:  # else it decides nothing
             n_readers = count_readers(session, round_.stage_id, is_assigned=place is not None)
-        return cls(account, round_, leased_until, place.quota if place else None, max(1, n_readers))
+        quota = place.quota if place else None
+        return cls(account, round_, leased_until, quota, max(1, n_readers), tally or Tally())
 
     @cached_property
     def rules(self) -> Rules:
@@ -133,7 +158,8 @@ def count_own(session: Session, reader: Claimant) -> OwnCount:
 
 def count_free(session: Session, reader: Claimant, own: OwnCount | None = None) -> int:
     """Cases that the reader could still claim, at most."""
-    n_free = session.scalar(seat_queries.counts_of_free(reader.rules), reader.parameters) or 0
+    n_barred, n_expired = session.execute(seat_queries.counts_of_barred(reader.rules), reader.parameters).one()
+    n_free = max(0, reader.tally.free_places(session, reader.round.id) - n_barred) + n_expired
     if reader.quota is None:
         return n_free
     return max(0, min(n_free, reader.quota - (own or count_own(session, reader)).n_shared))

@@ -9,18 +9,18 @@ from datetime import timedelta
 
 import numpy as np
 from sqlalchemy import delete, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import Session, selectinload
 
 from annotation_server.services import seat_queries
 from annotation_server.services.admission import own_seat, present_round, require_open, set_aside
-from annotation_server.services.claiming import Claimant, claim, find_held
+from annotation_server.services.claiming import Claimant, Tally, claim, find_held
 from annotation_server.services.deciding import answer_to, check_key, check_start, take_away, write_verdict
 from annotation_server.services.display import Display
 from annotation_server.services.repeating import plan_repeat
 from annotation_server.services.showing import Feedback, ReadingView, give_feedback, mask_source, masks_by_slot, show
 from db.domain.mask import unpack
 from db.domain.verdict import Decision, UnreadableReason, VerdictKind
-from db.models import Account, Comparison, Draft, now
+from db.models import Account, Comparison, Draft, Round, now
 from db.record import Record
 from db.repository.checks import seat_for_checks
 
@@ -40,6 +40,7 @@ class ReadingService:
         self._database, self._store = record.database, record.store
         self._lease = timedelta(minutes=record.settings.lease_minutes)
         self._display = Display(record.store)
+        self._tally = Tally()
 
     def next_comparison(self, account_id: int, stage_id: int) -> ReadingView | None:
         """The comparison before the reader, else a new one, else one postponed; None when nothing is left.
@@ -55,7 +56,7 @@ class ReadingService:
             # The lock makes a reader with two windows claim one seat after the other.
             account = session.get_one(Account, account_id, with_for_update={"key_share": True})
             round_ = present_round(session, stage_id)
-            reader = Claimant.enter(session, account, round_, now() + self._lease)
+            reader = self._enter(session, account, round_)
             seat_for_checks(session, round_, account)
             seat = (
                 find_held(session, reader, postponed=False)
@@ -87,7 +88,7 @@ class ReadingService:
             require_open(session, present)
             if present.decided_at is not None:
                 return None
-            reader = Claimant.enter(session, account, present.round, now() + self._lease)
+            reader = self._enter(session, account, present.round)
             held = find_held(session, reader, postponed=False, beside=present.id)
             seat = held or claim(session, reader)
             if seat is None:
@@ -109,7 +110,7 @@ class ReadingService:
         with self._database.read() as session:
             seat = own_seat(session, account_id, token)
             require_open(session, seat)
-            reader = Claimant.enter(session, session.get_one(Account, account_id), seat.round, now())
+            reader = self._enter(session, session.get_one(Account, account_id), seat.round)
             return show(session, self._display, reader, seat)
 
     def feedback(self, account_id: int, token: str) -> Feedback | None:
@@ -213,6 +214,9 @@ class ReadingService:
             query = query.order_by(Comparison.decided_at.desc(), Comparison.id.desc())
             seats = session.scalars(query.options(selectinload(Comparison.verdicts)), reader.parameters)
             return [Decided(seat.token or "", seat.verdicts[-1].kind) for seat in seats]
+
+    def _enter(self, session: Session, account: Account, round_: Round) -> Claimant:
+        return Claimant.enter(session, account, round_, now() + self._lease, self._tally)
 
     def _store_mask(self, kind: VerdictKind, drawing: bytes | None, height: int, width: int) -> str | None:
         """Keep the pixels before any row names them, so that no writer waits for the disk."""

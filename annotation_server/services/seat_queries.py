@@ -105,13 +105,23 @@ def counts_of_own(rules: Rules) -> Select[int, int, int, int, int]:
 
 
 @lru_cache
-def counts_of_free(rules: Rules) -> Select[int]:
-    """How many places among the round's seats, one a case and kind, hold a seat that the reader could still take."""
-    unheld = Comparison.round_id == ROUND, Comparison.account_id.is_(None)
-    places = select(Comparison.rank).where(*unheld).distinct()
-    barred = places.where(or_(*_barred(rules)))
+def count_of_places() -> Select[int]:
+    """How many places among the round's seats, one a case and kind, hold a seat that nobody holds."""
+    return select(_count(_places().where(Comparison.account_id.is_(None))))
+
+
+@lru_cache
+def counts_of_barred(rules: Rules) -> Select[int, int]:
+    """How many of those places are not for the reader, and how many seats of others the reader could take over."""
+    # Written so that no index serves it: the reader's few cases lead to their seats, instead of all that are unheld.
+    is_unheld = func.coalesce(Comparison.account_id, 0) == 0
+    barred = _places().where(is_unheld, or_(*_barred(rules)))
     expired = select(func.count()).where(Comparison.decided_at.is_(None), *_expired(rules)).scalar_subquery()
-    return select(_count(places) - _count(barred) + expired)
+    return select(_count(barred), expired)
+
+
+def _places() -> Select[int]:
+    return select(Comparison.rank).where(Comparison.round_id == ROUND).distinct()
 
 
 def _count(places: Select[int]) -> ColumnElement[int]:

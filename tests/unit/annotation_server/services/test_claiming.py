@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from annotation_server.services import claiming
 from annotation_server.services.claiming import Claimant, claim, count_free, count_own, find_held
 from db.models import Account, Comparison, Round, now
 
@@ -43,6 +44,23 @@ def test_a_reader_gets_every_case_once_and_never_both_of_its_seats(session, clai
     assert len(cases) == len(set(cases)) == 12
     assert count_free(session, claimant("r1")) == 0
     assert count_free(session, claimant("r2")) == 12
+
+
+def test_few_free_places_are_counted_anew_and_many_after_some_seconds(build_room, tmp_path, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr("annotation_server.services.claiming.time.monotonic", lambda: clock[0])
+    record = build_room(n_cases=12, readers=("r1",), home=tmp_path / "one seat")
+    with record.database.write() as session:
+        reader = Claimant(session.scalars(select(Account)).one(), session.scalars(select(Round)).one(), now())
+        claim(session, reader)
+        assert count_free(session, reader) == 11
+        claim(session, reader)
+        assert count_free(session, reader) == 10
+        monkeypatch.setattr(claiming, "MANY", 5)
+        claim(session, reader)
+        assert count_free(session, reader) == 10
+        clock[0] += claiming.KEEP_S + 0.1
+        assert count_free(session, reader) == 9
 
 
 def test_all_seats_go_to_different_readers_of_a_case(session, claimant):
