@@ -7,10 +7,10 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from db.domain.campaign import RoundState
-from db.domain.errors import InputError
-from db.domain.provenance import Role
-from db.domain.study import SHARED, SeatKind
-from db.models import Account, Comparison, Draft, Round, Stage, StageReader, now
+from db.domain.errors import InputError, StateError
+from db.domain.provenance import JobState, Role
+from db.domain.study import DRAWN, SHARED, SeatKind
+from db.models import Account, Comparison, Draft, Job, Round, Stage, StageReader, now
 from db.repository.roster import is_assigned, present_readers
 
 
@@ -23,6 +23,8 @@ def assign_reader(session: Session, stage: Stage, account: Account, *, quota: in
     ------
     InputError
         If the account is no active reader, or the quota is negative.
+    StateError
+        If networks are being trained on what the reader's return would change.
     """
     if account.role is not Role.READER or not account.active:
         msg = f"{account.code} is not an active reader."
@@ -34,6 +36,8 @@ def assign_reader(session: Session, stage: Stage, account: Account, *, quota: in
     if place is None:
         place = StageReader(stage_id=stage.id, account_id=account.id)
         session.add(place)
+    if place.counts is False:
+        _refuse_while_trained(session, stage)
     place.quota, place.left_at, place.counts = quota, None, True
     session.flush()
     return place
@@ -61,18 +65,24 @@ def leave_stage(session: Session, stage: Stage, account: Account, *, counts: boo
 
 
 def count_verdicts(session: Session, stage: Stage, account: Account, *, counts: bool) -> None:
-    """Decide whether the verdicts of one who left count; without them, their cases get new seats while they are read.
+    """Decide whether the verdicts of one who left count, drawings included.
+
+    Without them their cases get new seats while they are drawn or read. Candidates on offer stay, whoever drew them.
 
     Raises
     ------
     InputError
         If the reader has not left the stage.
+    StateError
+        If networks are being trained on what this would change.
     """
     place = session.get(StageReader, (stage.id, account.id))
     if place is None or place.left_at is None:
         msg = f"{account.code} has not left stage {stage.address}; the verdicts of its readers count."
         raise InputError(msg, hint="Let the reader leave first.")
-    if place.counts and not counts and stage.rounds and stage.rounds[-1].state is RoundState.READING:
+    if place.counts != counts:
+        _refuse_while_trained(session, stage)
+    if place.counts and not counts and stage.rounds:
         _seat_others(session, stage.rounds[-1], account)
     place.counts = counts
     session.flush()
@@ -106,27 +116,36 @@ def release_everywhere(session: Session, account: Account) -> int:
 def add_seats(session: Session, round_: Round) -> int:
     """One more reader for every case of a round that is read; how many seats were made."""
     of_case = select(Comparison.case_id).where(Comparison.round_id == round_.id, Comparison.kind == SeatKind.READING)
-    return _add(session, round_, list(session.scalars(of_case.distinct())))
+    return _add(session, round_, SeatKind.READING, list(session.scalars(of_case.distinct())))
+
+
+def _refuse_while_trained(session: Session, stage: Stage) -> None:
+    jobs = select(Job.id).where(Job.round_id.in_([one.id for one in stage.rounds]), Job.state.in_(JobState.active()))
+    if (job := session.scalar(jobs.limit(1))) is not None:
+        msg = f"Job {job} trains the networks of stage {stage.address} on what its readers drew and said."
+        raise StateError(msg, hint="Decide when it has ended, or cancel it; until then a reader leaves with verdicts.")
 
 
 def _seat_others(session: Session, round_: Round, account: Account) -> None:
-    decided = select(Comparison.case_id).where(
-        Comparison.round_id == round_.id,
-        Comparison.account_id == account.id,
-        Comparison.kind == SeatKind.READING,
-        Comparison.decided_at.is_not(None),
-    )
-    _add(session, round_, list(session.scalars(decided)))
+    due = {RoundState.DRAWING: DRAWN, RoundState.READING: {SeatKind.READING}}.get(round_.state, ())
+    for kind in sorted(due):
+        decided = select(Comparison.case_id).where(
+            Comparison.round_id == round_.id,
+            Comparison.account_id == account.id,
+            Comparison.kind == kind,
+            Comparison.decided_at.is_not(None),
+        )
+        _add(session, round_, kind, list(session.scalars(decided)))
 
 
-def _add(session: Session, round_: Round, case_ids: list[int]) -> int:
+def _add(session: Session, round_: Round, kind: SeatKind, case_ids: list[int]) -> int:
     session.get_one(Round, round_.id, with_for_update=True)  # nobody else numbers seats meanwhile
     last = (
         select(Comparison.case_id, func.max(Comparison.seat), func.max(Comparison.rank))
-        .where(Comparison.round_id == round_.id, Comparison.kind == SeatKind.READING, Comparison.case_id.in_(case_ids))
+        .where(Comparison.round_id == round_.id, Comparison.kind == kind, Comparison.case_id.in_(case_ids))
         .group_by(Comparison.case_id)
     )
     for case_id, seat, rank in session.execute(last).all():
-        session.add(Comparison(round_id=round_.id, case_id=case_id, seat=seat + 1, rank=rank))
+        session.add(Comparison(round_id=round_.id, case_id=case_id, seat=seat + 1, kind=kind, rank=rank))
     session.flush()
     return len(case_ids)

@@ -11,13 +11,17 @@ from db.domain.errors import StateError
 from db.domain.plan import Example, Split
 from db.domain.provenance import MaskOrigin
 from db.domain.study import SeatKind
-from db.models import Campaign, CampaignCase, CaseRow, Comparison, FinalMask, MaskRow, Round, Verdict
+from db.models import Campaign, CampaignCase, CaseRow, Comparison, FinalMask, MaskRow, Round, StageReader, Verdict
 from db.repository.cases import component_of
 from db.repository.lineage import seen_cases
 
 
 def drawings(session: Session, campaign_id: int) -> dict[str, int]:
-    """The last drawing of each case: case key -> mask id. What its reader took back is none."""
+    """The last drawing of each case that counts: case key -> mask id.
+
+    None is what its reader took back, or drew in a stage whose verdicts by this reader were left out: a decision that
+    comes too late for candidates on offer, and in time for whatever is trained from then on.
+    """
     query = select(CaseRow.key, MaskRow.id).join(MaskRow, MaskRow.case_id == CaseRow.id)
     return dict(session.execute(query.where(*_drawn(campaign_id)).order_by(MaskRow.id)).all())
 
@@ -29,18 +33,21 @@ def drawers(session: Session, campaign_id: int) -> dict[int, int | None]:
 
 
 def _drawn(campaign_id: int) -> tuple[ColumnElement[bool], ...]:
-    """Drawings, but for those that a later verdict on the same seat replaced."""
+    """Drawings, but for those that a later verdict on the same seat replaced, and of readers who do not count there."""
     later = aliased(Verdict)
-    replaced = (
+    said = (
         select(Verdict.mask_id)
         .join(Comparison, Comparison.id == Verdict.comparison_id)
-        .join(later, (later.comparison_id == Verdict.comparison_id) & (later.revision > Verdict.revision))
         .where(Comparison.kind == SeatKind.DRAWING, Verdict.mask_id.is_not(None))
     )
+    replaced = said.join(later, (later.comparison_id == Verdict.comparison_id) & (later.revision > Verdict.revision))
+    is_place = (StageReader.stage_id == Round.stage_id) & (StageReader.account_id == Comparison.account_id)
+    left_out = said.join(Round, Round.id == Comparison.round_id).join(StageReader, is_place).where(~StageReader.counts)
     return (
         MaskRow.campaign_id == campaign_id,
         MaskRow.origin == MaskOrigin.DRAWING,
         MaskRow.id.not_in(replaced),
+        MaskRow.id.not_in(left_out),
     )
 
 

@@ -1,5 +1,6 @@
 """Films that are drawn in the browser: before training, and as sentinels."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -8,12 +9,13 @@ from sqlalchemy import select
 
 from annotation_server.services.coordinating import open_stage, request_training
 from annotation_server.services.overview import open_stages
+from annotation_server.services.rostering import count_verdicts, leave_stage
 from db.domain.campaign import Arm, RoundState, StageState
 from db.domain.errors import StateError
 from db.domain.mask import pack
 from db.domain.provenance import MaskOrigin
 from db.domain.verdict import Decision, UnreadableReason, VerdictKind
-from db.models import CampaignCase, CaseRow, Comparison, MaskRow, Stage
+from db.models import CampaignCase, Candidate, CaseRow, Comparison, MaskRow, Stage
 from db.repository.finals import settle_round
 from db.repository.plans import benchmark_plan, drawings, round_plan
 
@@ -89,6 +91,62 @@ class TestDrawing:
             room.next_comparison(2, 1)
         with record.database.read() as session:
             assert open_stages(session, 2) == []
+
+
+class TestLeavingOut:
+    """What a reader drew goes with the verdicts when a coordinator leaves them out."""
+
+    @pytest.fixture(autouse=True)
+    def campaign(self, record, room, design):
+        """Of six films r2 has drawn two and r3 the others."""
+        campaign = design(n_drawn=0)
+        with record.database.write() as session:
+            open_stage(session, "pilot/I", n_cases=6)
+        for _ in range(2):
+            room.draw(2, room.next_comparison(2, 1))
+        room.read_all(3, DRAWN)
+        return campaign
+
+    def drawn_by(self, record):
+        with record.database.read() as session:
+            return Counter(session.get_one(MaskRow, id_).account_id for id_ in drawings(session, 1).values())
+
+    def test_while_films_are_drawn_others_draw_them_again(self, record, room):
+        assert self.drawn_by(record) == {2: 2, 3: 4}
+        room.staff(leave_stage, 2, counts=False)
+        assert self.drawn_by(record) == {3: 4}
+        with pytest.raises(StateError, match="still has 2 films to draw"):
+            request_training(record, "pilot/I")
+        assert len(room.read_all(4, DRAWN)) == 2
+        assert self.drawn_by(record) == {3: 4, 4: 2}
+        assert request_training(record, "pilot/I")
+
+    def test_a_decision_that_is_taken_back_brings_them_back(self, record, room):
+        room.staff(leave_stage, 2, counts=False)
+        room.staff(count_verdicts, 2, counts=True)
+        assert self.drawn_by(record) == {2: 2, 3: 4}
+        assert request_training(record, "pilot/I"), "the seats made meanwhile are owed no more"
+
+    def test_candidates_on_offer_stay_and_the_next_round_learns_without(self, record, room, campaign):
+        campaign.train("I")
+        with record.database.read() as session:
+            offered = session.execute(select(Candidate.id, Candidate.mask_id).order_by(Candidate.id)).all()
+            own = set(session.scalars(select(MaskRow.id).where(MaskRow.account_id == 2)))
+        room.staff(leave_stage, 2, counts=False)
+        with record.database.read() as session:
+            assert session.execute(select(Candidate.id, Candidate.mask_id).order_by(Candidate.id)).all() == offered
+            assert own <= {mask_id for _, mask_id in offered}
+            splits = round_plan(session, 1)
+        assert {one.mask_id for split in splits for one in split.examples}.isdisjoint(own)
+        assert len({key for split in splits for key in split.targets}) == 4, "the others have nothing to offer"
+
+    def test_the_decision_waits_while_networks_are_trained(self, record, room):
+        job = request_training(record, "pilot/I")
+        with pytest.raises(StateError, match=f"Job {job} trains"):
+            room.staff(leave_stage, 2, counts=False)
+        room.staff(leave_stage, 2, counts=True)
+        with pytest.raises(StateError, match=f"Job {job} trains"):
+            room.staff(count_verdicts, 2, counts=False)
 
 
 class TestSentinels:
