@@ -2,10 +2,13 @@
 
 Rows that others rest on stay without anything of the patient: a verdict was given, a network did learn. A case is
 then called `withdrawn-...`, has no pixels and is set aside; its component keeps its members, so that certificates hold.
+Its key was given by whoever registered it, an accession number perhaps: no pseudonym, so that nothing keeps it, cards
+of checkpoints included: there the tombstone's name takes its place, and the number of films learned from stays true.
 """
 
+import json
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from db import audit
+from db.artifacts import write_atomically
 from db.domain.audit import AuditAction
 from db.domain.campaign import Arm
 from db.domain.errors import InputError, NotFoundError, StateError
@@ -95,13 +99,14 @@ def finish_withdrawals(record: Record) -> int:
     """Erase the files of patients who withdrew that are still there and that no other film needs; how many."""
     with record.database.read() as session:
         kept = known_digests(session)
-        found = {one.id: one.tainted[PENDING] for one in unfinished(session)}
-    pending = found.values()
-    paths = [record.store.path(digest) for one in pending for digest in one["files"] if digest not in kept]
-    paths += _stored_predictions(record.settings.runs_folder, {key for one in pending for key in one["cases"]})
+        found = {one.id: (one.patient, one.tainted[PENDING]) for one in unfinished(session)}
+    names = {key: name for who, what in found.values() for key, name in _names(who, what["cases"]).items()}
+    paths = [record.store.path(digest) for _, what in found.values() for digest in what["files"] if digest not in kept]
+    paths += _stored_predictions(record.settings.runs_folder, set(names))
     there = [path for path in paths if path.exists()]
     for path in there:
         path.unlink(missing_ok=True)
+    _rename_in_runs(record.settings.runs_folder, names)
     with record.database.write() as session:
         for one in unfinished(session):
             if one.id not in found:
@@ -186,8 +191,12 @@ def _scrub(session: Session, cases: Sequence[CaseRow], patient: str) -> None:
         .where(CampaignCase.case_id.in_(ids))
         .values(arm=Arm.SET_ASIDE, stage_id=None, reason=REASON)
     )
-    for number, case in enumerate(cases):
-        name = f"{_name(patient)}-{number}"
+    names = _names(patient, [case.key for case in cases])
+    learners = select(TrainingExample.checkpoint_id).where(TrainingExample.case_id.in_(ids))
+    for checkpoint in session.scalars(select(Checkpoint).where(Checkpoint.id.in_(learners))):
+        checkpoint.card = _renamed(checkpoint.card, names)
+    for case in cases:
+        name = names[case.key]
         for column in (CaseRow.component, CampaignCase.component):  # a component is called like one of its cases
             session.execute(update(column.class_).where(column == case.key).values(component=name))
         case.key, case.patient, case.source, case.licence = name, patient, "", ""
@@ -209,6 +218,25 @@ def _cases_in(path: Path, keys: set[str]) -> set[str]:
             return set(arrays["keys"].tolist())
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return keys
+
+
+def _rename_in_runs(runs: Path, names: Mapping[str, str]) -> None:
+    """Take the cases' keys out of the cards beside trained weights."""
+    for path in runs.glob("*/card.json"):
+        card = json.loads(path.read_bytes())
+        if (renamed := _renamed(card, names)) != card:
+            write_atomically(path, json.dumps(renamed, indent=1).encode())
+
+
+def _renamed(card: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """A checkpoint's card with other names for the cases that it learned from or was chosen by."""
+    seen = {name: sorted(names.get(key, key) for key in card[name]) for name in ("train", "validation") if name in card}
+    return {**card, **seen}
+
+
+def _names(patient: str, keys: Sequence[str]) -> dict[str, str]:
+    """What the cases of a patient are called from now on."""
+    return {key: f"{_name(patient)}-{number}" for number, key in enumerate(keys)}
 
 
 def _name(patient: str) -> str:

@@ -1,5 +1,7 @@
 """A patient who withdraws leaves nothing behind but a tombstone."""
 
+import json
+
 import numpy as np
 import pytest
 from sqlalchemy import func, select
@@ -15,6 +17,7 @@ from db.models import (
     AuditEntry,
     CampaignCase,
     CaseRow,
+    Checkpoint,
     Comparison,
     FinalMask,
     Job,
@@ -171,6 +174,25 @@ def test_stored_predictions_of_the_films_go_too(record):
     (runs / "c" / "predictions-1.npz").write_bytes(b"half a file")
     withdraw_patient(record, "secret-case-0", reason=REASON)
     assert [path.parent.name for path in runs.glob("*/predictions-1.npz")] == ["b"]
+
+
+def test_cards_of_checkpoints_keep_the_tombstone_and_no_key(record):
+    card = {"train": ["secret-case-0", "secret-case-3"], "validation": ["secret-case-1"], "fold": "0", "losses": [0.5]}
+    path = record.settings.runs_folder / "a" / "card.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(card))
+    with record.database.write() as session:
+        session.get_one(Checkpoint, 1).card = card
+        for case_id in session.scalars(select(CaseRow.id).where(CaseRow.key != "secret-case-2")):
+            session.add(TrainingExample(checkpoint_id=1, case_id=case_id))
+    withdraw_patient(record, "secret-case-0", reason=REASON)
+    with record.database.read() as session:
+        gone = sorted(session.scalars(select(CaseRow.key).where(CaseRow.film_digest == "")))
+        kept = session.get_one(Checkpoint, 1).card
+    assert kept == json.loads(path.read_text())
+    assert sorted(kept["train"] + kept["validation"]) == sorted(["secret-case-3", *gone])
+    assert len(kept["validation"]) == 1
+    assert (kept["fold"], kept["losses"]) == ("0", [0.5])
 
 
 def test_what_cannot_be_withdrawn_is_refused(record):
