@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from db.domain.case import MANIFEST
 from db.job_context import JobContext
 from pipelines.compile.ingest import Taken, ingest
 from pipelines.compile.manifest import Batch, Refusal
 
-MANIFEST = "manifest.csv"
 N_SHOWN = 5
 """Refusals that are shown beside the job; its log has all."""
 

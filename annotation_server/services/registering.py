@@ -11,13 +11,12 @@ from sqlalchemy.orm import Session
 
 from db import audit, jobs
 from db.domain.audit import AuditAction
+from db.domain.case import MANIFEST
 from db.domain.errors import NotFoundError
 from db.domain.provenance import JobKind
 from db.models import Job
 from db.repository.cases import find_campaign
 from db.settings import Settings
-
-MANIFEST = "manifest.csv"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+MANIFEST = "manifest.csv"
+"""The file that describes the films of a folder."""
+
 
 class CaseClass(StrEnum):
     """What the film is in the study. `infection` films go through the stages; `normal` ones are the control group."""

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 from sqlalchemy import select
 
+from db.domain.case import MANIFEST
 from db.models import CaseRow, PhantomTruth
 from db.record import Record
 from pipelines.compile.ingest import ingest
@@ -45,9 +46,9 @@ def _take_in(record: Record, wanted: list[tuple[str, bool]], phantoms: list[Phan
         folder = Path(name)
         for (key, _), phantom in zip(wanted, phantoms, strict=True):
             Image.fromarray(phantom.film).save(folder / f"{key}.png", compress_level=1)
-        _write_manifest(folder / "manifest.csv", wanted)
+        _write_manifest(folder / MANIFEST, wanted)
         constants = {"source": SOURCE, "licence": LICENCE, "view": "pa"}
-        ingest(record, Batch(folder, folder / "manifest.csv", constants=constants), simulated=True)
+        ingest(record, Batch(folder, folder / MANIFEST, constants=constants), simulated=True)
     _write_truth(record, dict(zip([key for key, _ in wanted], phantoms, strict=True)))
 
 

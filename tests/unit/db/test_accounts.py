@@ -7,12 +7,6 @@ from db.domain.provenance import Role
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture
-def session(record):
-    with record.database.write() as session:
-        yield session
-
-
 def test_a_code_or_an_address_opens_the_account_with_its_password_only(session):
     account = add_account(session, "r1", Role.READER, email="R1@example.org", password=PASSWORD)
     assert authenticate(session, "r1", PASSWORD) is account

@@ -15,17 +15,6 @@ from db.models import AuditEntry, Invitation, now
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture
-def session(record):
-    with record.database.write() as session:
-        yield session
-
-
-@pytest.fixture
-def account(session):
-    return add_account(session, "r1", Role.READER)
-
-
 def test_a_link_gives_the_account_its_password_once(session, account):
     token = invite(session, account, actor="c1")
     before = account.fs_uniquifier

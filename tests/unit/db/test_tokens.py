@@ -10,17 +10,6 @@ from db.models import ApiToken, now
 from db.tokens import list_tokens, make_token, revoke_token, token_account
 
 
-@pytest.fixture
-def session(record):
-    with record.database.write() as session:
-        yield session
-
-
-@pytest.fixture
-def account(session):
-    return add_account(session, "e1", Role.ENGINEER)
-
-
 def test_a_token_acts_for_its_account_until_it_is_revoked(session, account):
     secret = make_token(session, account, "nightly", days=1)
     assert token_account(session, secret) == account
