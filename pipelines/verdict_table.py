@@ -51,6 +51,7 @@ class VerdictRow:
     reason: str = _column("why a film is unreadable")
     confidence: str = _column("1 to 5, where the stage asks")
     visible_ms: str = _column("milliseconds that the film was visible before this revision")
+    saw_serial_films: str = _column("1 if the reader had asked for the patient's other films by then")
     mask_origin: str = _column("what counts: network, drawing, touch_up, redraw, empty, sentinel or flawed")
     protocol_sha256: str = _column("protocol version: definition, choice of networks and analysis plan")
     software_version: str = _column("version of Overread that stored it")
@@ -131,6 +132,7 @@ def _row(seat: Comparison, verdict: Verdict, shown: list[str], *, arm: str, coun
         reason=verdict.reason or "",
         confidence=_text(verdict.confidence),
         visible_ms=str(verdict.visible_ms),
+        saw_serial_films=str(int(verdict.saw_serial_films)),
         mask_origin=verdict.mask.origin if verdict.mask else "",
         protocol_sha256=verdict.protocol_digest,
         software_version=verdict.software_version,

@@ -186,7 +186,7 @@ def _take(session: Session, reader: Claimant, seat: Comparison, n_shown: int) ->
         session.execute(delete(Draft).where(Draft.comparison_id == seat.id))
     seat.account_id, seat.token = reader.account.id, secrets.token_urlsafe(TOKEN_BYTES)
     seat.order = _order(reader, seat, n_shown)
-    seat.claimed_at, seat.leased_until, seat.postponed_at = now(), reader.leased_until, None
+    seat.claimed_at, seat.leased_until, seat.postponed_at, seat.serial_seen_at = now(), reader.leased_until, None, None
 
 
 def _order(reader: Claimant, seat: Comparison, n_shown: int) -> list[int] | None:

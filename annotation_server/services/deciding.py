@@ -4,7 +4,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from annotation_server.services.showing import masks_by_slot
-from db.domain.campaign import Arm
+from db.domain.campaign import SHOWS_IDENTIFIER, Arm
 from db.domain.errors import InputError
 from db.domain.provenance import MaskOrigin
 from db.domain.study import SeatKind
@@ -58,6 +58,7 @@ def write_verdict(
         confidence=decision.confidence,
         visible_ms=decision.visible_ms,
         started_from=decision.started_from,
+        saw_serial_films=seat.serial_seen_at is not None,
         idempotency_key=idempotency_key,
         protocol_digest=seat.round.stage.protocol_digest,
         mask=_chosen_mask(session, seat, decision, digest),
@@ -88,7 +89,7 @@ def _chosen_mask(session: Session, seat: Comparison, decision: Decision, digest:
 def take_away(session: Session, seat: Comparison) -> None:
     """Take a film that shows who the patient is away from everybody, at once."""
     member = session.get_one(CampaignCase, (seat.round.stage.campaign_id, seat.case_id))
-    member.arm, member.stage_id, member.reason = Arm.SET_ASIDE, None, "shows an identifier"
+    member.arm, member.stage_id, member.reason = Arm.SET_ASIDE, None, SHOWS_IDENTIFIER
     others = select(Comparison.id).where(
         Comparison.round_id == seat.round_id, Comparison.case_id == seat.case_id, Comparison.decided_at.is_(None)
     )

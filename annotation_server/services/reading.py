@@ -17,6 +17,7 @@ from annotation_server.services.claiming import Claimant, Tally, claim, find_hel
 from annotation_server.services.deciding import answer_to, check_key, check_start, take_away, write_verdict
 from annotation_server.services.display import Display
 from annotation_server.services.repeating import plan_repeat
+from annotation_server.services.serial import SerialFilm, find_film, list_films
 from annotation_server.services.showing import Feedback, ReadingView, give_feedback, mask_source, masks_by_slot, show
 from db.domain.mask import unpack
 from db.domain.verdict import Decision, UnreadableReason, VerdictKind
@@ -130,6 +131,33 @@ class ReadingService:
             seat = own_seat(session, account_id, token)
             require_open(session, seat)
             digest = seat.case.film_digest
+        return self._display.film(digest)
+
+    def serial_films(self, account_id: int, token: str) -> list[SerialFilm]:
+        """The patient's films, for a reader who asks; that it was asked stands in the verdicts from then on.
+
+        Raises
+        ------
+        NotAllowedError
+            If the stage hides them.
+        NotFoundError
+            If the token names none of the reader's comparisons.
+        StateError
+            If the stage is not being read any more.
+        """
+        with self._database.write() as session:
+            seat = own_seat(session, account_id, token, lock=True)
+            require_open(session, seat)
+            films = list_films(session, seat)
+            seat.serial_seen_at = seat.serial_seen_at or now()
+            return films
+
+    def serial_film(self, account_id: int, token: str, name: str) -> bytes:
+        """One of `serial_films`, as `film` gives it."""
+        with self._database.read() as session:
+            seat = own_seat(session, account_id, token)
+            require_open(session, seat)
+            digest = find_film(session, seat, name)
         return self._display.film(digest)
 
     def bundle(self, account_id: int, token: str) -> bytes:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from annotation_server.services.claiming import Claimant, count_free, count_own
 from annotation_server.services.display import Display, MaskSource
+from annotation_server.services.serial import count_others
 from db.domain.mask import dice, grid_shape, unpack
 from db.domain.study import SeatKind
 from db.domain.verdict import Decision
@@ -32,7 +33,8 @@ class Feedback:
 class ReadingView:
     """A comparison as its reader may know it; `verdict` is the reader's own that counts now.
 
-    Without candidates the task is to draw. Only a practice case that was decided has `feedback`.
+    Without candidates the task is to draw. Only a practice case that was decided has `feedback`. The reader may ask
+    for `n_serial_films` others of the patient.
     """
 
     token: str
@@ -48,6 +50,7 @@ class ReadingView:
     with_confidence: bool
     redraw_from_candidate: bool
     is_practice: bool
+    n_serial_films: int
     feedback: Feedback | None
 
 
@@ -71,6 +74,7 @@ def show(session: Session, display: Display, reader: Claimant, seat: Comparison)
         with_confidence=study.with_confidence,
         redraw_from_candidate=study.redraw_from_candidate,
         is_practice=seat.kind is SeatKind.PRACTICE,
+        n_serial_films=count_others(session, reader.round.stage, seat.case),
         feedback=give_feedback(session, display, seat),
     )
 

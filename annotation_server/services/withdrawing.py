@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from db import audit
 from db.artifacts import write_atomically
 from db.domain.audit import AuditAction
-from db.domain.campaign import Arm
+from db.domain.campaign import WITHDRAWN, Arm
 from db.domain.errors import InputError, NotFoundError, StateError
 from db.domain.provenance import JobKind, JobState
 from db.models import (
@@ -44,7 +44,6 @@ from db.record import Record
 from db.repository.files import DIGESTS, known_digests
 from db.repository.withdrawals import PENDING, patient_digest, unfinished
 
-REASON = "withdrawn"
 NAME_CHARACTERS = 12
 
 
@@ -189,7 +188,7 @@ def _scrub(session: Session, cases: Sequence[CaseRow], patient: str) -> None:
     session.execute(
         update(CampaignCase)
         .where(CampaignCase.case_id.in_(ids))
-        .values(arm=Arm.SET_ASIDE, stage_id=None, reason=REASON)
+        .values(arm=Arm.SET_ASIDE, stage_id=None, reason=WITHDRAWN)
     )
     names = _names(patient, [case.key for case in cases])
     learners = select(TrainingExample.checkpoint_id).where(TrainingExample.case_id.in_(ids))

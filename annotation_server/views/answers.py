@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
+from annotation_server.services.serial import Order
 from annotation_server.services.showing import Task
 from db.domain.campaign import RoundState, StageState
 from db.domain.provenance import JobKind, JobState
@@ -55,6 +56,7 @@ class Comparison(TypedDict):
     with_confidence: bool
     redraw_from_candidate: bool
     is_practice: bool
+    n_serial_films: int
     feedback: FeedbackAnswer | None
     film_url: str
     bundle_url: str
@@ -65,6 +67,22 @@ class ComparisonAnswer(TypedDict):
     """A case."""
 
     comparison: Comparison
+
+
+@CLOSED
+class SerialFilm(TypedDict):
+    """One of the patient's films, and how it stands to the one that is read; no days where dates are hidden."""
+
+    film_url: str
+    order: Order
+    days: int | None
+
+
+@CLOSED
+class SerialAnswer(TypedDict):
+    """The patient's films in order of acquisition, those without a date last."""
+
+    films: list[SerialFilm]
 
 
 @CLOSED

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from annotation_server import current
 from annotation_server.auth import READERS, allow, signed_in
 from annotation_server.openapi import takes
+from annotation_server.services.serial import SerialFilm
 from annotation_server.services.showing import Feedback, ReadingView
 from annotation_server.views import answers
 from annotation_server.views.drafts import from_base64
@@ -77,6 +78,14 @@ def ahead(token: str) -> answers.NextAnswer:
     return {"comparison": _comparison(view) if view else None}
 
 
+@blueprint.post("/comparisons/<token>/serial")
+@allow(READERS)
+def serial(token: str) -> answers.SerialAnswer:
+    """The patient's films in order of acquisition; that they were asked for is recorded."""
+    films = current.reading().serial_films(signed_in().account_id, token)
+    return {"films": [_serial_film(token, film) for film in films]}
+
+
 @blueprint.post("/comparisons/<token>/renew")
 @allow(READERS)
 def renew(token: str) -> answers.Nothing:
@@ -128,9 +137,18 @@ def _comparison(view: ReadingView) -> answers.Comparison:
         "with_confidence": view.with_confidence,
         "redraw_from_candidate": view.redraw_from_candidate,
         "is_practice": view.is_practice,
+        "n_serial_films": view.n_serial_films,
         "feedback": _feedback(view.feedback) if view.feedback else None,
         "film_url": url_for("media.film", token=view.token),
         "bundle_url": url_for("media.bundle", token=view.token),
+    }
+
+
+def _serial_film(token: str, film: SerialFilm) -> answers.SerialFilm:
+    return {
+        "film_url": url_for("media.serial", token=token, name=film.name),
+        "order": film.order,
+        "days": film.days,
     }
 
 

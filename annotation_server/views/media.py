@@ -17,6 +17,14 @@ def film(token: str) -> Response:
     return Response(current.reading().film(signed_in().account_id, token), mimetype="image/png")
 
 
+@blueprint.get("/<token>/serial/<name>")
+@allow(READERS)
+@sends("image/png")
+def serial(token: str, name: str) -> Response:
+    """Another film of the patient, as PNG."""
+    return Response(current.reading().serial_film(signed_in().account_id, token, name), mimetype="image/png")
+
+
 @blueprint.get("/<token>/bundle")
 @allow(READERS)
 @sends("application/octet-stream")

@@ -44,6 +44,13 @@ class Arm(StrEnum):
     SET_ASIDE = "set_aside"
 
 
+SHOWS_IDENTIFIER = "shows an identifier"
+WITHDRAWN = "withdrawn"
+
+TAKEN_AWAY = frozenset({SHOWS_IDENTIFIER, WITHDRAWN})
+"""Reasons for which a film is set aside that nobody may see any more."""
+
+
 NEXT_VERB = {
     StageState.DRAFT: "open",
     StageState.OPEN: "lock",

@@ -53,6 +53,7 @@ class Comparison(Base):
     leased_until: Mapped[datetime | None] = mapped_column(doc="None once it is decided.")
     postponed_at: Mapped[datetime | None]
     decided_at: Mapped[datetime | None]
+    serial_seen_at: Mapped[datetime | None] = mapped_column(doc="When its reader first asked for the other films.")
     round: Mapped[Round] = relationship()
     case: Mapped[CaseRow] = relationship()
     verdicts: Mapped[list["Verdict"]] = relationship(back_populates="comparison", order_by="Verdict.revision")
@@ -95,6 +96,9 @@ class Verdict(Base):
     confidence: Mapped[int | None]
     mask_id: Mapped[int | None] = mapped_column(ForeignKey("mask.id"), doc="What counts: picked, drawn, or empty.")
     visible_ms: Mapped[int] = mapped_column(default=0)
+    saw_serial_films: Mapped[bool] = mapped_column(
+        default=False, doc="Whether the reader had asked for the patient's other films by then."
+    )
     idempotency_key: Mapped[str]
     protocol_digest: Mapped[str]
     software_version: Mapped[str] = mapped_column(default=SOFTWARE_VERSION)

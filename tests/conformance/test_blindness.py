@@ -6,6 +6,8 @@ import json
 import re
 import secrets
 import zlib
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,8 @@ from annotation_server.services import claiming
 from db.accounts import set_password
 from db.domain.mask import pack, packed_length
 from db.domain.provenance import MaskOrigin
-from db.models import Account, Candidate, CaseRow, Comparison, MaskRow
+from db.domain.study import SerialFilms
+from db.models import Account, Campaign, Candidate, CaseRow, Comparison, MaskRow
 
 PASSWORD = "correct horse battery"
 STAGE = "/api/stages/pilot/I"
@@ -35,6 +38,7 @@ COMPARISON_FIELDS = {
     "with_confidence",
     "redraw_from_candidate",
     "is_practice",
+    "n_serial_films",
     "feedback",
     "film_url",
     "bundle_url",
@@ -45,6 +49,7 @@ SECRETS = re.compile(
     "|".join(
         [
             "secret-",  # keys, patients and sources of the cases
+            "1987|taken_on",  # the year of all films
             *ENCODERS,
             ': ?"(drawing|network|redraw|empty)"',  # origins; touch_up is also a verdict
             "checkpoint",
@@ -123,8 +128,20 @@ def swap_origins(record):
         return len({mask.origin for mask in session.scalars(select(MaskRow))})
 
 
+def show_serial_films(record, rule):
+    """Let all films be of one patient, a day apart, and readers ask for them."""
+    with record.database.write() as session:
+        campaign = session.scalars(select(Campaign)).one()
+        (stage,) = campaign.definition.stages
+        shown = replace(stage, study=replace(stage.study, serial_films=rule))
+        campaign.definition_json = replace(campaign.definition, stages=(shown,)).to_json()
+        for day, case in enumerate(session.scalars(select(CaseRow).order_by(CaseRow.id)), 1):
+            case.patient, case.taken_on = "secret-patient", date(1987, 5, day)
+
+
 def whole_session(record):
     """Everything a reader can do, once; all answers."""
+    show_serial_films(record, SerialFilms.WITH_DATES)
     browser = Browser(record)
     browser.get("/read/pilot/I")
     drawing = base64.b64encode(pack(DRAWING)).decode()
@@ -141,6 +158,8 @@ def whole_session(record):
         token = comparison["token"]
         browser.get(comparison["film_url"])
         browser.get(comparison["bundle_url"])
+        for film in browser.send("POST", f"/api/comparisons/{token}/serial").json["films"]:
+            browser.get(film["film_url"])
         browser.send("POST", f"/api/comparisons/{token}/renew")
         browser.send("POST", f"/api/comparisons/{token}/ahead")
         browser.keep_draft(token, None, slot=number % 4)
@@ -235,6 +254,28 @@ def test_drafts_and_drawings_have_the_allowed_fields_only(build_room):
     drawing = browser.get(f"/api/comparisons/{token}/drawing").json
     assert set(drawing) == {"drawing"}
     assert set(drawing["drawing"]) == {"slot", "started_from", "bits"}
+
+
+@pytest.mark.parametrize("rule", SerialFilms)
+def test_serial_films_have_the_allowed_fields_and_days_where_the_stage_shows_them(build_room, rule):
+    record = build_room()
+    show_serial_films(record, rule)
+    browser = Browser(record)
+    comparison = browser.next()
+    response = browser.send("POST", f"/api/comparisons/{comparison['token']}/serial")
+    if rule is SerialFilms.HIDDEN:
+        assert comparison["n_serial_films"] == 0
+        assert response.status_code == 403
+        return
+    assert set(response.json) == {"films"}
+    films = response.json["films"]
+    assert len(films) == 1 + comparison["n_serial_films"] == 6
+    assert [set(film) for film in films] == [{"film_url", "order", "days"}] * 6
+    assert [film["order"] for film in films].count("present") == 1
+    days = [film["days"] for film in films]
+    assert days == [None] * 6 if rule is SerialFilms.WITHOUT_DATES else sorted(days) == days
+    for film in films:
+        assert re.fullmatch(rf"/media/{comparison['token']}/serial/[0-9a-f]{{32}}", film["film_url"])
 
 
 @pytest.mark.parametrize("content", ["empty", "full", "noise"])
