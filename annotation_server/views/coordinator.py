@@ -15,11 +15,10 @@ from annotation_server.services.coordinating import (
     unblind_stage,
 )
 from annotation_server.services.overview import CampaignOverview, campaign_overview, log_tail
-from annotation_server.services.preferring import stage_preference
 from db import jobs
 from db.domain.errors import InputError, InvariantError, NotFoundError, OverreadError
 from db.models import Campaign, Job
-from db.repository.cases import find_campaign, find_stage
+from db.repository.cases import find_campaign
 
 blueprint = Blueprint("coordinator", __name__, url_prefix="/campaigns")
 
@@ -101,16 +100,6 @@ def job_log(name: str, job_id: int) -> str:
         job = _job_of(session, name, job_id)
         lines = log_tail(record.settings, job)
         return render_template("job_log.html", campaign=name, job=job, lines=lines)
-
-
-@blueprint.get("/<name>/<stage>/preference")
-@allow(STAFF)
-def preference(name: str, stage: str) -> str:
-    """What the readers of an unblinded stage preferred."""
-    record = current.record()
-    with record.database.read() as session:
-        found = stage_preference(session, record.store, find_stage(session, f"{name}/{stage}"))
-    return render_template("preference.html", campaign=name, stage=stage, preference=found)
 
 
 @blueprint.get("/<name>/report")

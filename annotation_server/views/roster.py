@@ -10,12 +10,16 @@ from annotation_server import current
 from annotation_server.auth import COORDINATORS, STAFF, allow, signed_in
 from annotation_server.services.adjudicating import adjudication_queue, request_adjudication
 from annotation_server.services.amending import Amendment, assign, decide_verdicts, let_go, raise_overlap
+from annotation_server.services.pacing import stage_pace
 from annotation_server.services.staffing import stage_roster
+from annotation_server.views.figures import locked_section, roster_charts
 from db import audit
 from db.accounts import find_account
 from db.domain.audit import AuditAction
+from db.domain.campaign import StageState
 from db.domain.errors import InputError, InvariantError, OverreadError
 from db.repository.cases import find_stage
+from db.repository.figures import locked_figures
 from db.repository.pixels import Likeness
 from db.repository.roster import present_readers
 
@@ -29,12 +33,24 @@ N_ROWS = 50
 @allow(STAFF)
 def readers(name: str, stage: str) -> str:
     """The readers of a stage, and their seats."""
-    first = max(request.args.get("first", 0, int), 0)
-    with current.record().database.read() as session:
+    first, record = max(request.args.get("first", 0, int), 0), current.record()
+    with record.database.read() as session:
         found = find_stage(session, f"{name}/{stage}")
         roster = stage_roster(session, found, first=first, n_rows=N_ROWS)
+        pace = stage_pace(session, found)
+        is_locked = found.state not in {StageState.DRAFT, StageState.OPEN}
+        locked = locked_figures(session, record.store, found.rounds[-1].id) if is_locked else None
         return render_template(
-            "roster.html", campaign=name, stage=stage, state=found.state, roster=roster, first=first, n_rows=N_ROWS
+            "roster.html",
+            campaign=name,
+            stage=stage,
+            state=found.state,
+            roster=roster,
+            pace=pace,
+            charts=roster_charts(roster, pace),
+            locked=locked_section(locked) if locked else None,
+            first=first,
+            n_rows=N_ROWS,
         )
 
 

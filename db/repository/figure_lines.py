@@ -17,6 +17,19 @@ class Unit(StrEnum):
     DIFFERENCE = "difference"
     COEFFICIENT = "coefficient"
 
+    @property
+    def told(self) -> str:
+        """The unit in words."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Unit.SHARE: "shares with 95 % intervals",
+    Unit.DICE: "Dice with 95 % intervals",
+    Unit.DIFFERENCE: "differences in Dice with 95 % intervals",
+    Unit.COEFFICIENT: "coefficients with 95 % intervals",
+}
+
 
 @dataclass(frozen=True)
 class FigureLine:

@@ -113,9 +113,10 @@ def test_preference_is_hidden_before_unblinding_and_shown_after(site, coordinato
         assert not any(name in pages for name in networks)
         coordinator.post(f"/campaigns/pilot/I/{verb}")
     shown = text(coordinator.get("/campaigns/pilot/I/preference"))
-    assert "Picks and touch-ups by slot: 6, 0, 0, 0" in shown
+    assert "Slot Chosen 1 6 2 0 3 0 4 0" in shown
     assert "simulated" in shown
     assert "picks a machine 75 % of the time" in shown
+    assert re.search(r"machine picked over drawing \d+ % \d+ % to \d+ % 75 % 6", shown)
     assert any(name in shown for name in networks)
 
 
