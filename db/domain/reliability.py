@@ -78,7 +78,8 @@ def _alpha(counts: Counts, weights: Weights) -> npt.NDArray[np.float64]:
     disagreed = weights @ ((n_of_case**2 - (counts**2).sum(axis=1)) / (n_of_case - 1))
     n = weights @ n_of_case
     expected = n**2 - ((weights @ counts) ** 2).sum(axis=1)
-    return 1 - (n - 1) * _ratio(disagreed, expected)
+    found: npt.NDArray[np.float64] = 1 - (n - 1) * _ratio(disagreed, expected)
+    return found
 
 
 def _ratio(numerator: npt.NDArray[np.float64], denominator: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

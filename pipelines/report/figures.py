@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from db.domain.agreement import Share
 from db.domain.errors import InputError
+from db.repository.figure_lines import FigureLine
 from pipelines.report.estimates import Estimate
 from pipelines.scores import LevelHistogram
 
@@ -47,6 +48,20 @@ def draw_estimates(estimates: Mapping[str, Estimate], name: str) -> str:
         for row, one in enumerate(estimates.values()):
             axes.errorbar(one.value, row, xerr=_reach(one.value, one.low, one.high), fmt="o", color=INK)
         axes.set_xlim(0, 1)
+        axes.grid(axis="x", color=BAND)
+        return _uri(figure)
+
+
+def draw_lines(lines: Sequence[FigureLine]) -> str:
+    """Shares with their intervals, a row each; chance, where it is known, as a tick."""
+    with rc_context(STYLE):
+        figure, axes = _rows([line.name for line in lines], "share of judgements (tick: chance alone)")
+        for row, line in enumerate(lines):
+            share = line.share
+            axes.errorbar(share.value, row, xerr=_reach(share.value, share.low, share.high), fmt="o", color=INK)
+            if isfinite(line.against):
+                axes.plot([line.against] * 2, [row - 0.35, row + 0.35], color="#d55e00")
+        axes.set_xlim(-0.02, 1.02)
         axes.grid(axis="x", color=BAND)
         return _uri(figure)
 

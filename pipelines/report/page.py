@@ -34,6 +34,7 @@ from pipelines.report.provenance import (
     find_versions,
 )
 from pipelines.report.reading import RoundReading, find_rounds
+from pipelines.report.study import RoundStudy, find_study
 from pipelines.scores import half_width
 
 UNKNOWN = "unknown"
@@ -64,6 +65,7 @@ class Report:
     flow: Sequence[FlowStep]
     origins: Sequence[Origin]
     rounds: Sequence[RoundReading]
+    studies: Sequence[RoundStudy]
     measured: Measured | None
     pictures: Sequence[CasePictures]
     trainings: Sequence[NetworkTraining]
@@ -128,13 +130,16 @@ def write_report(record: Record, campaign: str, path: Path) -> Path:
 def gather(session: Session, record: Record, campaign: Campaign) -> Report:
     """Everything that the report of a campaign shows; its rows stay bound to the session."""
     measured = find_measured(session, record.store, campaign)
+    rounds = find_rounds(session, record.store, campaign)
+    studies = [find_study(session, record.store, reading) for reading in rounds]
     return Report(
         campaign=campaign,
         made_at=now(),
         simulation=_simulation(session, campaign),
         flow=find_flow(session, campaign),
         origins=find_origins(session, campaign),
-        rounds=find_rounds(session, record.store, campaign),
+        rounds=rounds,
+        studies=[study for study in studies if study is not None],
         measured=measured,
         pictures=find_pictures(session, record.store, campaign, measured) if measured else [],
         trainings=find_trainings(session, campaign),

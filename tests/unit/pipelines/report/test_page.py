@@ -5,9 +5,11 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from sqlalchemy import select
 
 from annotation_server.services.coordinating import close_stage, lock_stage, unblind_stage
+from annotation_server.services.preferring import stage_preference
 from db.domain.errors import NotFoundError
 from db.domain.provenance import JobKind, JobState
 from db.models import Account, CampaignCase, CaseRow, Job, PhantomTruth, Prediction
@@ -123,6 +125,30 @@ def test_simulation_stands_in_the_banner(record, campaign, written):
     with record.database.write() as session:
         session.scalars(select(Account)).one().simulated = True
     assert re.search(r"(\d+) of \1 films are phantoms .* and 1 of 1 readers are simulated", written())
+
+
+def test_the_studys_figures_are_those_of_the_dashboard_and_wait_for_the_unblinding(record, campaign, written):
+    campaign.open("I").train("I").read("I")
+    assert "stays hidden until then" in written()
+    lock_stage(record, "pilot/I")
+    unblind_stage(record, "pilot/I")
+    with record.database.read() as session:
+        lines = stage_preference(session, record.store, campaign.stage(session, "I")).lines
+    rows = re.findall(
+        r'class="depth-1">([^<]+)</th><td>([^<]+)</td><td>([^<]+)</td>', written().partition('id="study"')[2]
+    )
+    assert rows == [(str(escape(line.name)), line.value, line.interval) for line in lines]
+    assert ("all denied", "0 %") in [(name, value) for name, value, _ in rows]
+
+
+def test_a_study_on_phantoms_or_with_programs_says_so(record, campaign, written):
+    campaign.open("I").train("I").read("I")
+    lock_stage(record, "pilot/I")
+    unblind_stage(record, "pilot/I")
+    study = "they are no evidence"
+    assert study not in written()
+    make_phantoms(record)
+    assert study in written()
 
 
 @pytest.mark.usefixtures("closed")
