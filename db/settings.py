@@ -61,6 +61,11 @@ class Settings(BaseSettings):
         description="How long a comparison stays with a reader who does nothing.",
         gt=0,
     )
+    idle_minutes: float = Field(
+        10,
+        description="After so long without pointer or key the reading screen locks.",
+        gt=0,
+    )
     old_secret_keys: tuple[SecretStr, ...] = Field(
         (),
         description="Session keys of before, as a JSON list: what they signed stays good while the key is changed.",

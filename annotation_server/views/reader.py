@@ -28,4 +28,5 @@ def reading(campaign: str, stage: str) -> str:
     """The reading screen of a stage."""
     with current.record().database.read() as session:
         phantoms = shows_phantoms(session, find_stage(session, f"{campaign}/{stage}"))
-    return render_template("reading.html", campaign=campaign, stage=stage, phantoms=phantoms)
+    idle_minutes = current.record().settings.idle_minutes
+    return render_template("reading.html", campaign=campaign, stage=stage, phantoms=phantoms, idle_minutes=idle_minutes)

@@ -18,6 +18,8 @@ export interface Comparison {
   readonly is_practice: boolean;
   readonly with_confidence: boolean;
   readonly redraw_from_candidate: boolean;
+  /** Of a practice case that was decided. */
+  readonly feedback: Feedback | null;
   readonly film_url: string;
   readonly bundle_url: string;
 }
@@ -61,9 +63,6 @@ export interface Decided {
 /** The server cannot be reached now; the same request may succeed later. */
 export class Unreachable extends Error {}
 
-/** The session is over, or was never allowed to do this. */
-export class SessionEnded extends Error {}
-
 /** The server understood and said no. */
 export class Refused extends Error {
   constructor(
@@ -81,10 +80,14 @@ const TIMEOUT_MS = 20_000;
 export class Api {
   private readonly root: string;
 
-  /** `stageUrl` is `.../api/stages/<campaign>/<stage>`; comparisons lie beside it. */
+  /**
+   * `stageUrl` is `.../api/stages/<campaign>/<stage>`; comparisons lie beside it. Where the session has ended `readmit` is
+   * asked, and the request is repeated when that resolves.
+   */
   constructor(
     private readonly stageUrl: string,
-    private readonly csrfToken: string,
+    private readonly session: { readonly csrfToken: string },
+    private readonly readmit: () => Promise<void>,
   ) {
     this.root = stageUrl.replace(/\/stages\/.*$/, "");
   }
@@ -165,7 +168,7 @@ export class Api {
   private async request(method: string, url: string, body?: unknown, headers = {}): Promise<Response> {
     const init: RequestInit = {
       method,
-      headers: { Accept: "application/json", "X-CSRFToken": this.csrfToken, ...headers },
+      headers: { Accept: "application/json", "X-CSRFToken": this.session.csrfToken, ...headers },
       signal: AbortSignal.timeout(TIMEOUT_MS),
       cache: "no-store",
     };
@@ -179,10 +182,11 @@ export class Api {
     } catch (error) {
       throw new Unreachable(String(error));
     }
-    // A redirect is the way to the login page.
-    if (response.redirected) throw new SessionEnded();
-    if (!response.ok) throw await failure(response);
-    return response;
+    if (response.ok) return response;
+    const error = await failure(response);
+    if (error) throw error;
+    await this.readmit();
+    return this.request(method, url, body, headers);
   }
 }
 
@@ -190,11 +194,12 @@ async function drawingOf({ slot, started_from: startedFrom, bits }: DrawingBody)
   return { slot, startedFrom, bits: await inflate(fromBase64(bits)) };
 }
 
-async function failure(response: Response): Promise<Error> {
+/** What an answer says that is no success; null if it says that the session is over. */
+async function failure(response: Response): Promise<Error | null> {
   const { status } = response;
   if (status >= 500 || status === 429) return new Unreachable(`The server answered ${status}.`);
   const body = (await response.json().catch(() => ({}))) as { error?: { code?: string; message?: string; hint?: string } };
   const { code = "", message = `The server answered ${status}.`, hint = "" } = body.error ?? {};
-  if (status === 401 || code === "csrf") return new SessionEnded(message);
+  if (status === 401 || code === "csrf") return null;
   return new Refused(status, code, message, hint ?? "");
 }

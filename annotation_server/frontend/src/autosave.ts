@@ -1,6 +1,6 @@
 /** The draft of one drawing on its way: to this browser's store at once, to the server when the hand rests. */
 
-import { type Api, Refused, SessionEnded, Unreachable } from "./api";
+import { type Api, Refused, Unreachable } from "./api";
 import type { Draft, DrawingOf, Keeping } from "./keeping";
 
 const REST_MS = 1_000;
@@ -8,7 +8,7 @@ const RETRY_MS = 10_000;
 
 /** Where the draft is: here only for now, on the server too, or here only because of what is said. */
 export type Whereabouts =
-  | { readonly kind: "here" | "everywhere" | "offline" | "signedOut" }
+  | { readonly kind: "here" | "everywhere" | "offline" }
   | { readonly kind: "refused"; readonly message: string };
 
 export interface AutosaveEvents {
@@ -106,7 +106,6 @@ export class Autosave {
 
   private failed(error: unknown): void {
     if (error instanceof Refused && error.code === "stale") return this.collide();
-    if (error instanceof SessionEnded) return this.events.kept({ kind: "signedOut" });
     if (!(error instanceof Unreachable)) return this.events.kept({ kind: "refused", message: (error as Error).message });
     this.events.kept({ kind: "offline" });
     if (!this.held) this.sendIn(RETRY_MS);

@@ -1,6 +1,6 @@
 /** The way of a reader through the cases: which one is before them, which one waits, and how they come and go. */
 
-import { type Comparison, Refused, SessionEnded } from "./api";
+import { type Comparison, Refused } from "./api";
 import { command, h } from "./dom";
 import type { Frame } from "./frame";
 import type { Line } from "./line";
@@ -20,12 +20,13 @@ export interface Fittings {
   readonly screen: Screen;
   readonly view: View;
   readonly studio: Studio;
-  /** The addresses of the reader's start page and of the login. */
+  /** The address of the reader's start page. */
   readonly home: string;
-  readonly login: string;
 }
 
 export interface CourseEvents extends PanelEvents {
+  /** Whether the reader can see the screen. */
+  readonly isSeen: boolean;
   render(): void;
 }
 
@@ -115,13 +116,10 @@ export class Course {
     });
   }
 
-  /** Keeps the current case for another lease. */
+  /** Keeps the current case for another lease. If it cannot be kept, the verdict will hear so. */
   async renew(): Promise<void> {
     const token = (this.current ?? this.sitting)?.token;
-    if (!token) return;
-    await this.attempt(() => this.fittings.line.api.renew(token).catch((error: unknown) => {
-      if (error instanceof SessionEnded) throw error;
-    })); // prettier-ignore
+    if (token) await this.fittings.line.api.renew(token).catch(() => undefined);
   }
 
   /** Opens a touch-up of the candidate in `slot`, or a drawing of one's own (null). */
@@ -153,8 +151,9 @@ export class Course {
     }
   }
 
-  update(): void {
-    if (this.sitting) this.readingPanel?.update(this.sitting.choice);
+  /** `isTaught` while a practice case that was decided shows what was right. */
+  update(isTaught: boolean): void {
+    if (this.sitting) this.readingPanel?.update(this.sitting.choice, isTaught);
   }
 
   private async load(comparison: Comparison): Promise<Sitting> {
@@ -174,7 +173,7 @@ export class Course {
     frame.setProgress(this.progress.at, this.progress.of);
     frame.hush();
     screen.open(sitting.loaded, sitting.choice);
-    sitting.clock.turn(document.visibilityState === "visible");
+    sitting.clock.turn(this.room.isSeen);
     this.room.render();
     if (sitting.isDrawn) return this.draw(sitting, null);
     this.sayRevising();
@@ -201,12 +200,11 @@ export class Course {
 
   private sayRevising(): void {
     const { frame } = this.fittings;
-    const verdict = this.sitting?.verdict;
-    if (!this.isRevising || !verdict) {
-      return this.sitting?.isPractice ? frame.showBanner(text.practice) : frame.hideBanner();
-    }
+    const { verdict, feedback, isPractice } = this.sitting ?? {};
+    if (!this.isRevising || !verdict) return isPractice ? frame.showBanner(text.practice) : frame.hideBanner();
     const back = { label: text.toCurrent, run: () => void this.toCurrent() };
-    frame.showBanner(text.revising(verdict.kind, verdict.slot), back);
+    const taught = feedback ? ` ${text.practiceResult(feedback.right_slot, verdict.slot, feedback.dice)}` : "";
+    frame.showBanner(text.revising(verdict.kind, verdict.slot) + taught, back);
   }
 
   private async toCurrent(): Promise<void> {
@@ -231,11 +229,7 @@ export class Course {
   }
 
   private trouble(error: unknown): void {
-    const { frame, login } = this.fittings;
-    if (error instanceof SessionEnded) {
-      frame.showBanner(text.sessionEnded, { label: text.signIn, run: () => location.assign(login) });
-      return;
-    }
+    const { frame } = this.fittings;
     if (!(error instanceof Refused)) console.error(error);
     const message = error instanceof Refused ? text.refused(error.message, error.hint) : text.unpaintable;
     frame.showBanner(message, { label: text.nextCase, run: () => void this.next() });

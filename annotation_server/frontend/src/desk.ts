@@ -80,8 +80,8 @@ export class Desk {
     return this.editor.isUnchanged ? text.nothingChanged : null;
   }
 
-  update(maskHidden: boolean): void {
-    this.panel.update(this.editor, maskHidden);
+  update(maskHidden: boolean, confidence: number | null): void {
+    this.panel.update(this.editor, maskHidden, confidence);
   }
 
   /** Keeps the draft when the hand rests. */
@@ -124,9 +124,10 @@ export class Desk {
 }
 
 function taskOf({ comparison, masks }: LoadedCase, slot: number | null): Task {
-  if (comparison.task === "draw") return { kind: "draw", nStarts: 0 };
-  if (slot !== null) return { kind: "touchUp", nStarts: 0 };
-  return { kind: "redraw", nStarts: comparison.redraw_from_candidate ? masks.length : 0 };
+  const asksConfidence = comparison.with_confidence;
+  if (comparison.task === "draw") return { kind: "draw", nStarts: 0, asksConfidence };
+  if (slot !== null) return { kind: "touchUp", nStarts: 0, asksConfidence };
+  return { kind: "redraw", nStarts: comparison.redraw_from_candidate ? masks.length : 0, asksConfidence };
 }
 
 /** What the reader sent for the verdict that counts now, if that was a drawing of the same kind. */

@@ -1,6 +1,7 @@
 /** The tools beside the film while a mask is drawn. */
 
 import type { Whereabouts } from "./autosave";
+import { confidenceLine } from "./confidence";
 import { radios, section, slider } from "./controls";
 import { allow, command, h, press } from "./dom";
 import type { Editor } from "./editor";
@@ -12,6 +13,7 @@ export interface DrawingEvents {
   run(action: CaseAction | ToolAction): void;
   setBrush(px: number): void;
   startFrom(slot: number): void;
+  setConfidence(value: number): void;
 }
 
 /** What a drawing is for: a touch-up of a candidate, a redraw after denying all, or a film without candidates. */
@@ -19,6 +21,7 @@ export interface Task {
   readonly kind: "touchUp" | "redraw" | "draw";
   /** The candidates that a redraw may start from. */
   readonly nStarts: number;
+  readonly asksConfidence: boolean;
 }
 
 const KEYS: Readonly<Record<Tool, string>> = { brush: "B", lasso: "Q", polygon: "T" };
@@ -35,6 +38,7 @@ export class DrawingPanel {
   private readonly final: HTMLButtonElement;
   private readonly save: HTMLButtonElement;
   private readonly starts: readonly HTMLButtonElement[];
+  private readonly confidence;
   private readonly kept = h("p", { class: "kept", role: "status" });
 
   constructor(task: Task, editor: Editor, events: DrawingEvents) {
@@ -56,6 +60,7 @@ export class DrawingPanel {
       return button;
     });
     const starts = h("div", { class: "marks" }, h("span", {}, text.startFromLabel), ...this.starts);
+    this.confidence = confidenceLine(task.asksConfidence, (value) => events.setConfidence(value));
     const isFilm = task.kind === "draw";
     this.element = h(
       "div",
@@ -71,13 +76,15 @@ export class DrawingPanel {
         h("div", { class: "pair" }, run(text.fillHoles, "J", "fillHoles"), run(text.removeSpecks, "K", "removeSpecks")),
         h("div", { class: isFilm ? "pair" : "stack" }, ...(isFilm ? [this.final] : []), run(text.clear, "Del", "clear")),
       ),
+      ...this.confidence.elements,
       this.save,
       ...(isFilm ? filmCommands(run) : [run(text.back, "Esc", "leave", "quiet")]),
       this.kept,
     );
   }
 
-  update(editor: Editor, maskHidden: boolean): void {
+  update(editor: Editor, maskHidden: boolean, confidence: number | null): void {
+    this.confidence.check(confidence);
     this.tools.check(editor.hand.tool);
     this.size.value = `${editor.hand.size}`;
     this.readout.textContent = text.sizeOf(editor.hand.size);

@@ -47,7 +47,7 @@ export class Keyboard {
     if (shading) this.view.run(shading);
     else if (isShadingKey(event)) this.shading = event.code;
     else if (event.code === "Space") this.view.hideOverlays(true);
-    else if (digit !== null && event.altKey && this.target.mode === "reading") this.target.setConfidence(digit);
+    else if (digit !== null && event.altKey) this.target.setConfidence(digit);
     else if (digit !== null && this.target.choice && !event.ctrlKey && !event.altKey) this.digit(digit, event);
     else if (!this.act(event)) return;
     event.preventDefault();

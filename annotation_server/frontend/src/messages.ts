@@ -4,6 +4,7 @@ import type { Whereabouts } from "./autosave";
 import type { UnreadableReason, VerdictKind } from "./choice";
 import type { Tool } from "./hand";
 import type { Style } from "./overlay";
+import type { Refusal } from "./session";
 
 const list = (slots: readonly number[]): string => slots.map((slot) => slot + 1).join(", ");
 const once = (n: number, one: string, many: string): string => (n === 1 ? one : many);
@@ -26,6 +27,12 @@ const verdicts: Readonly<Record<VerdictKind, string>> = {
   no_infection: "no infection",
   unreadable: "flagged",
   drawn: "drawn",
+};
+
+const notUnlocked: Readonly<Record<Refusal, string>> = {
+  password: "This is not the password.",
+  tooOften: "That was tried too often. Wait a minute.",
+  unreachable: "The server cannot be reached. Try again in a moment.",
 };
 
 export const text = {
@@ -128,8 +135,6 @@ export const text = {
         return `Draft kept in this browser ${time}`;
       case "offline":
         return "No connection. The draft is only in this browser; it is sent when the network is back.";
-      case "signedOut":
-        return "Your session has ended. The draft is only in this browser.";
       case "refused":
         return `The draft is only in this browser. ${where.message}`;
     }
@@ -151,7 +156,7 @@ export const text = {
   confidenceOf: (value: number): string => `${value} of 5`,
   practice: "Practice: this case does not count, and tells you afterwards which candidate was right.",
   practiceResult: (rightSlot: number, slot: number | null, dice: number | null): string => {
-    const right = slot === rightSlot ? "Right." : `Candidate ${rightSlot + 1} was right; it is shown now.`;
+    const right = slot === rightSlot ? "Right." : `Candidate ${rightSlot + 1} was right.`;
     return dice === null ? right : `${right} Dice of your verdict with it: ${dice.toFixed(2)}.`;
   },
   nextReady: (at: number, of: number, nCandidates: number): string =>
@@ -177,8 +182,16 @@ export const text = {
   unreachable: (seconds: number): string => `The server cannot be reached; trying again in ${seconds} s.`,
   unpaintable: "This film cannot be shown by this browser.",
   tryNow: "Try now",
-  sessionEnded: "Your session has ended. Sign in again; what you did here is kept in this browser.",
-  signIn: "Sign in",
+
+  locked: "Locked",
+  sessionEnded: "Your session has ended",
+  lockedDetail: (reader: string): string => `Reader ${reader}: your case waits, and so does what you drew.`,
+  password: "Password",
+  unlock: "Go on reading",
+  unlocking: "One moment.",
+  notUnlocked,
+  somebodyElse: "Sign in as somebody else",
+
   refused: (message: string, hint: string): string => (hint ? `${message} ${hint}` : message),
   nextCase: "Next case",
 

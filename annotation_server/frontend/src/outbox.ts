@@ -52,14 +52,14 @@ export class Outbox {
     private readonly patience: Patience,
   ) {}
 
-  /** Resolves when the verdict is stored; rejects with what the server refused, or when the session has ended. */
+  /** Resolves when the verdict is stored; rejects with what the server refused. */
   async send(token: string, body: VerdictBody): Promise<Feedback | null> {
     const parcel = { reader: this.reader, token, key: uuid(), body };
     await this.keeping.keepParcel(parcel);
     return this.deliver(parcel);
   }
 
-  /** Sends a kept verdict, with the key that it always had. Only an ended session leaves it in the browser. */
+  /** Sends a kept verdict, with the key that it always had. */
   async deliver({ token, key, body }: Parcel): Promise<Feedback | null> {
     try {
       const feedback = await this.patience.until(() => this.api.decide(token, key, body), { forVerdict: true });

@@ -1,6 +1,7 @@
 /** The controls beside the film: everything a key does, a button does too. */
 
-import { CONFIDENCES, type Choice } from "./choice";
+import type { Choice } from "./choice";
+import { confidenceLine } from "./confidence";
 import { radios, section, slider } from "./controls";
 import { allow, command, h, press, relabel } from "./dom";
 import type { CaseAction, ViewAction } from "./keys";
@@ -30,6 +31,9 @@ export class ReadingPanel {
   private readonly touchUp: HTMLButtonElement;
   private readonly denyAll: HTMLButtonElement;
   private readonly noInfection: HTMLButtonElement;
+  private readonly flag: HTMLButtonElement;
+  private readonly previous: HTMLButtonElement;
+  private readonly postpone: HTMLButtonElement;
   private readonly shown = h("p", { class: "shown" });
   private readonly confidence;
 
@@ -50,22 +54,24 @@ export class ReadingPanel {
     this.touchUp = run(text.touchUp(null), "E", "touchUp");
     this.denyAll = run(text.denyAll, "D", "denyAll");
     this.noInfection = run(text.noInfection, "N", "noInfection");
-    const levels = CONFIDENCES.map((value) => ({ value: value as number | null, label: `${value}`, description: text.confidenceOf(value) }));
-    this.confidence = radios("confidence", text.confidence, levels, (value) => value !== null && events.setConfidence(value));
-    const asked = asksConfidence ? [h("div", { class: "line" }, h("span", {}, text.confidence), this.confidence.element)] : [];
+    this.flag = run(text.flag, "F", "flag");
+    this.previous = run(text.previous, "⌫", "previous", "quiet");
+    this.postpone = run(text.postpone, "P", "postpone", "quiet");
+    this.confidence = confidenceLine(asksConfidence, (value) => events.setConfidence(value));
     const marks = h("div", { class: "marks" }, h("span", {}, text.alsoAcceptable), ...this.also);
     this.element = h(
       "div",
       { class: "block" },
       section(text.candidates, this.group.element, this.shown, this.accept, marks),
-      ...asked,
+      ...this.confidence.elements,
       h("div", { class: "stack" }, this.touchUp, this.denyAll),
-      h("div", { class: "pair" }, this.noInfection, run(text.flag, "F", "flag")),
-      h("div", { class: "pair" }, run(text.previous, "⌫", "previous", "quiet"), run(text.postpone, "P", "postpone", "quiet")),
+      h("div", { class: "pair" }, this.noInfection, this.flag),
+      h("div", { class: "pair" }, this.previous, this.postpone),
     );
   }
 
-  update(choice: Choice): void {
+  /** `isTaught` while a practice case that was decided shows what was right. */
+  update(choice: Choice, isTaught: boolean): void {
     const { selected, unseen } = choice;
     this.group.check(selected);
     this.confidence.check(choice.confidence);
@@ -77,15 +83,17 @@ export class ReadingPanel {
     });
     this.shown.textContent = unseen.length > 0 ? text.unseen(unseen) : text.allShown;
     this.shown.classList.toggle("complete", unseen.length === 0);
-    relabel(this.accept, selected === null ? text.choose : text.accept(selected));
+    const accept = selected === null ? text.choose : text.accept(selected);
+    relabel(this.accept, isTaught ? text.nextCase : accept);
     relabel(this.touchUp, text.touchUp(selected));
-    allow(this.accept, choice.missing("pick") === null);
-    allow(this.touchUp, choice.missing("touch_up") === null);
-    allow(this.denyAll, choice.missing("deny_all") === null);
-    allow(this.noInfection, choice.missing("no_infection") === null);
+    allow(this.accept, isTaught || choice.missing("pick") === null);
+    allow(this.touchUp, !isTaught && choice.missing("touch_up") === null);
+    allow(this.denyAll, !isTaught && choice.missing("deny_all") === null);
+    allow(this.noInfection, !isTaught && choice.missing("no_infection") === null);
+    for (const button of [this.flag, this.previous, this.postpone]) allow(button, !isTaught);
     this.also.forEach((button, slot) => {
       press(button, choice.alsoAcceptable.includes(slot));
-      allow(button, slot !== selected);
+      allow(button, !isTaught && slot !== selected);
     });
   }
 }

@@ -5,6 +5,7 @@ import "./film.css";
 import "./controls.css";
 import "./panel.css";
 import "./dialogs.css";
+import "./lock.css";
 import { Room } from "./room";
 
 const root = document.querySelector<HTMLElement>("#reading");

@@ -5,18 +5,23 @@ import { CONFIDENCES, type Choice } from "./choice";
 import { Course, type CourseEvents } from "./course";
 import { Frame } from "./frame";
 import { guideDialog } from "./guide";
+import { Idle } from "./idle";
 import { type KeyTarget, Keyboard } from "./keyboard";
 import { type CaseAction, type ToolAction, isToolAction } from "./keys";
 import { Line } from "./line";
+import { Lock, type LockEvents } from "./lock";
 import { text } from "./messages";
 import { Screen } from "./screen";
+import { Session } from "./session";
 import { Studio } from "./studio";
 import { Verdicts } from "./verdicts";
 import { View } from "./view";
 
-const RENEW_MS = 240_000;
+const MINUTE_MS = 60_000;
+const RENEW_MS = 4 * MINUTE_MS;
 
-export class Room implements CourseEvents, KeyTarget {
+export class Room implements CourseEvents, KeyTarget, LockEvents {
+  private readonly lock: Lock;
   private readonly line: Line;
   private readonly frame: Frame;
   private readonly screen: Screen;
@@ -27,10 +32,17 @@ export class Room implements CourseEvents, KeyTarget {
   private active = true;
 
   constructor(root: HTMLElement, csrfToken: string) {
-    const { campaign = "", stage = "", api = "", login = "", home = "", reader = "" } = root.dataset;
+    const { campaign = "", stage = "", api = "", login = "", logout = "", home = "", reader = "" } = root.dataset;
+    const session = new Session(reader, csrfToken, login, logout);
+    const idle = new Idle(Number(root.dataset.idleMinutes) * MINUTE_MS, localStorage);
     this.frame = new Frame(root, { campaign, stage, home, phantoms: "phantoms" in root.dataset }, () => this.run("guide"));
-    this.line = new Line(new Api(api, csrfToken), reader, this.frame);
+    this.lock = new Lock(root, idle, session, login, this);
+    this.line = new Line(new Api(api, session, () => this.lock.ended()), reader, this.frame);
+    const isSeen = (): boolean => this.isSeen;
     this.screen = new Screen(this.frame.stage, {
+      get isSeen() {
+        return isSeen();
+      },
       onShown: (slots) => this.shown(slots),
       onTap: (slot) => this.select(slot),
       onStroke: () => this.studio.strokeEnded(),
@@ -39,12 +51,12 @@ export class Room implements CourseEvents, KeyTarget {
     this.view = new View(this.screen, (message) => this.frame.say(message));
     this.studio = new Studio(this.frame, this.screen, this.view, this.line.cabinet, (action) => this.run(action));
     const { line, frame, screen, view, studio } = this;
-    const fittings = { line, frame, screen, view, studio, home, login };
+    const fittings = { line, frame, screen, view, studio, home };
     this.course = new Course(fittings, this);
     this.verdicts = new Verdicts(fittings, this.course, () => this.render());
     new Keyboard(this, this.view, this.frame);
     document.addEventListener("visibilitychange", () => this.visibilityChanged());
-    window.addEventListener("pagehide", () => this.keepDraft());
+    window.addEventListener("pagehide", () => void this.keepDraft());
     window.addEventListener("online", () => this.online());
     window.addEventListener("pointerdown", () => (this.active = true));
     window.addEventListener("keydown", () => (this.active = true));
@@ -105,13 +117,14 @@ export class Room implements CourseEvents, KeyTarget {
   }
 
   setConfidence(value: number): void {
-    if (!this.choice || !this.course.present?.asksConfidence || value < 1 || value > CONFIDENCES.length) return;
-    this.choice.setConfidence(value);
+    const { phase, present } = this.course;
+    if (phase !== "reading" || !present?.asksConfidence || value < 1 || value > CONFIDENCES.length) return;
+    present.choice.setConfidence(value);
     this.render();
   }
 
   render(): void {
-    this.course.update();
+    this.course.update(this.verdicts.teaches);
     this.studio.update();
     this.view.update();
   }
@@ -143,8 +156,9 @@ export class Room implements CourseEvents, KeyTarget {
     this.active = false;
   }
 
-  private keepDraft(): void {
-    void this.studio.desk?.keep().then(() => this.studio.desk?.autosave.flush());
+  private async keepDraft(): Promise<void> {
+    await this.studio.desk?.keep();
+    await this.studio.desk?.autosave.flush();
   }
 
   private online(): void {
@@ -152,10 +166,22 @@ export class Room implements CourseEvents, KeyTarget {
     void this.studio.desk?.autosave.flush();
   }
 
+  get isSeen(): boolean {
+    return document.visibilityState === "visible" && !this.lock.isShut;
+  }
+
   private visibilityChanged(): void {
-    const visible = document.visibilityState === "visible";
-    this.course.present?.clock.turn(visible);
-    if (visible) this.screen.invalidate();
-    else this.keepDraft();
+    this.course.present?.clock.turn(this.isSeen);
+    if (this.isSeen) this.screen.invalidate();
+    else void this.keepDraft();
+  }
+
+  turned(): void {
+    this.visibilityChanged();
+    if (!this.lock.isShut) void this.course.renew();
+  }
+
+  async leaving(): Promise<void> {
+    await Promise.all([this.keepDraft(), this.course.renew()]);
   }
 }

@@ -13,6 +13,8 @@ import { Pane, WindowFilter } from "./pane";
 import { type Placement, Viewport, Window, toFilm } from "./viewport";
 
 export interface ScreenEvents {
+  /** Whether the reader can see the screen. */
+  readonly isSeen: boolean;
   /** Candidates that the reader can see now. */
   onShown(slots: readonly number[]): void;
   onTap(slot: number | null): void;
@@ -234,7 +236,7 @@ export class Screen implements GestureEvents {
       pane.paintOverlay(placement, (context) => this.paintOverlay(context, slot, placement.scale));
       this.describe(pane, slot);
     }
-    if (this.hidden || this.draws || document.visibilityState !== "visible") return;
+    if (this.hidden || this.draws || !this.events.isSeen) return;
     const slots = this.loaded.masks.map((_, slot) => slot);
     this.events.onShown(this.grid ? slots : slots.filter((slot) => slot === this.choice?.shown));
   }

@@ -19,6 +19,11 @@ export class Sitting {
     return this.loaded.comparison.verdict;
   }
 
+  /** What a practice case teaches once it was decided. */
+  get feedback(): LoadedCase["comparison"]["feedback"] {
+    return this.loaded.comparison.feedback;
+  }
+
   /** Whether there is nothing to choose from: the film is drawn. */
   get isDrawn(): boolean {
     return this.loaded.comparison.task === "draw";

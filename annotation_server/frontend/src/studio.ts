@@ -58,7 +58,7 @@ export class Studio implements DeskEvents {
   }
 
   update(): void {
-    this.desk?.update(this.screen.maskHidden);
+    if (this.at) this.at.desk.update(this.screen.maskHidden, this.at.sitting.choice.confidence);
   }
 
   // The tools
@@ -94,6 +94,11 @@ export class Studio implements DeskEvents {
   setBrush(px: number): void {
     this.desk?.editor.hand.resize(px);
     this.brushChanged();
+  }
+
+  setConfidence(value: number): void {
+    this.at?.sitting.choice.setConfidence(value);
+    this.update();
   }
 
   startFrom(slot: number): void {
