@@ -30,7 +30,9 @@ def run(context: JobContext) -> None:
         watch=watch,
     )
     n_all = report.n_new + report.n_known
-    context.report("new", report.n_new, n_all, message=f"{report.n_known} were known")
+    context.report(
+        "new", report.n_new, n_all, message=f"{report.n_known} were known, {report.n_lungs} have a lung mask"
+    )
     if report.refused:
         lines = [f"{one.item}: {one.message}" for one in report.refused]
         context.log.parent.mkdir(parents=True, exist_ok=True)

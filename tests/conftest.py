@@ -126,7 +126,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def build_room(tmp_path: Path) -> Iterator[Callable[..., "Record"]]:
     """`build_room(n_cases=6, readers=("r1",), url="", n_seats=1, home=None)`: a record whose stage pilot/I is read.
 
-    Every case has four candidates, three networks' and a drawing. The same arguments make the same rows and files.
+    Every case has four candidates, three networks' and a drawing; every other film has a lung mask. The same
+    arguments make the same rows and files.
     """
     records = []
 
@@ -179,6 +180,7 @@ def _room(home: Path, url: str, n_cases: int, readers: Sequence[str], n_seats: i
     films = [record.store.put_film(rng.integers(0, 4000, (60, 50), np.uint16)) for _ in range(3)]
     maps = [record.store.put_map(rng.random((16, 16), np.float32)) for _ in range(12)]
     masks = [record.store.put_mask(rng.random((60, 50)) > 0.4) for _ in range(4)]
+    lungs = record.store.put_mask(np.pad(np.ones((40, 30), bool), 10))
     with record.database.write() as session:
         accounts = [add_account(session, code, Role.READER) for code in readers]
         campaign = Campaign(name="pilot", definition_json=CampaignDefinition((stage,)).to_json())
@@ -196,6 +198,7 @@ def _room(home: Path, url: str, n_cases: int, readers: Sequence[str], n_seats: i
                 width_px=50,
                 height_px=60,
                 film_digest=films[i % 3],
+                lung_digest=None if i % 2 else lungs,
                 fingerprint=b"",
             )
             for i in range(n_cases)

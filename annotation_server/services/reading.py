@@ -15,10 +15,11 @@ from annotation_server.services import seat_queries
 from annotation_server.services.admission import own_seat, present_round, require_open, set_aside
 from annotation_server.services.claiming import Claimant, Tally, claim, find_held
 from annotation_server.services.deciding import answer_to, check_key, check_start, take_away, write_verdict
-from annotation_server.services.display import Display
+from annotation_server.services.display import Display, MaskSource
 from annotation_server.services.repeating import plan_repeat
 from annotation_server.services.serial import SerialFilm, find_film, list_films
 from annotation_server.services.showing import Feedback, ReadingView, give_feedback, mask_source, masks_by_slot, show
+from db.domain.errors import NotFoundError
 from db.domain.mask import unpack
 from db.domain.verdict import Decision, UnreadableReason, VerdictKind
 from db.models import Account, Comparison, Draft, Round, now
@@ -168,6 +169,25 @@ class ReadingService:
             height, width = seat.case.height_px, seat.case.width_px
             sources = [mask_source(mask, height, width) for mask in masks_by_slot(session, seat)]
         return b"".join(map(self._display.bits, sources))
+
+    def lungs(self, account_id: int, token: str) -> bytes:
+        """The lung mask that came with the film, as packed bits of its canonical grid mask.
+
+        Raises
+        ------
+        NotFoundError
+            If the film has none, or the token names none of the reader's comparisons.
+        StateError
+            If the stage is not being read any more.
+        """
+        with self._database.read() as session:
+            seat = own_seat(session, account_id, token)
+            require_open(session, seat)
+            digest, height, width = seat.case.lung_digest, seat.case.height_px, seat.case.width_px
+        if digest is None:
+            msg = "This film has no lung mask."
+            raise NotFoundError(msg, hint="Read it without the outline.")
+        return self._display.bits(MaskSource(digest, is_map=False, height=height, width=width))
 
     def renew(self, account_id: int, token: str) -> None:
         """Begin the lease of an undecided comparison anew."""

@@ -52,6 +52,7 @@ class ReadingView:
     is_practice: bool
     n_serial_films: int
     feedback: Feedback | None
+    has_lungs: bool
 
 
 def show(session: Session, display: Display, reader: Claimant, seat: Comparison) -> ReadingView:
@@ -76,6 +77,7 @@ def show(session: Session, display: Display, reader: Claimant, seat: Comparison)
         is_practice=seat.kind is SeatKind.PRACTICE,
         n_serial_films=count_others(session, reader.round.stage, seat.case),
         feedback=give_feedback(session, display, seat),
+        has_lungs=seat.case.lung_digest is not None,
     )
 
 

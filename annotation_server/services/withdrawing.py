@@ -200,7 +200,7 @@ def _scrub(session: Session, cases: Sequence[CaseRow], patient: str) -> None:
             session.execute(update(column.class_).where(column == case.key).values(component=name))
         case.key, case.patient, case.source, case.licence = name, patient, "", ""
         case.sex = case.age_years = case.taken_on = None
-        case.film_digest, case.fingerprint = "", b""
+        case.film_digest, case.lung_digest, case.fingerprint = "", None, b""
     session.flush()
     session.expire_all()
 

@@ -60,6 +60,7 @@ class Comparison(TypedDict):
     feedback: FeedbackAnswer | None
     film_url: str
     bundle_url: str
+    lungs_url: str | None
 
 
 @CLOSED

@@ -141,6 +141,7 @@ def _comparison(view: ReadingView) -> answers.Comparison:
         "feedback": _feedback(view.feedback) if view.feedback else None,
         "film_url": url_for("media.film", token=view.token),
         "bundle_url": url_for("media.bundle", token=view.token),
+        "lungs_url": url_for("media.lungs", token=view.token) if view.has_lungs else None,
     }
 
 

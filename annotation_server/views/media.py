@@ -31,3 +31,11 @@ def serial(token: str, name: str) -> Response:
 def bundle(token: str) -> Response:
     """All candidates, as packed bits in slot order."""
     return Response(current.reading().bundle(signed_in().account_id, token), mimetype="application/octet-stream")
+
+
+@blueprint.get("/<token>/lungs")
+@allow(READERS)
+@sends("application/octet-stream")
+def lungs(token: str) -> Response:
+    """The film's lung mask, as packed bits."""
+    return Response(current.reading().lungs(signed_in().account_id, token), mimetype="application/octet-stream")

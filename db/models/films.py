@@ -29,6 +29,7 @@ class CaseRow(Base):
     width_px: Mapped[int]
     height_px: Mapped[int]
     film_digest: Mapped[str]
+    lung_digest: Mapped[str | None] = mapped_column(doc="A lung mask that came with the film: an outline to look by.")
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     simulated: Mapped[bool] = mapped_column(default=False)
     software_version: Mapped[str] = mapped_column(default=SOFTWARE_VERSION)

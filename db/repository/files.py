@@ -7,6 +7,7 @@ from db.models import CaseRow, Checkpoint, EncoderWeights, FinalMask, MaskRow, P
 
 DIGESTS = (
     CaseRow.film_digest,
+    CaseRow.lung_digest,
     MaskRow.digest,
     MaskRow.map_digest,
     FinalMask.digest,

@@ -35,6 +35,11 @@ _EXAMPLE = """Example:
 @click.option("--file-pattern", help="Where a row's film lies, with columns in braces: '{folder}/images/{id}.png'.")
 @click.option("--sample", "samples", multiple=True, metavar="CLASS=N", help="Take N films of a class, drawn at random.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Decides which films `--sample` takes.")
+@click.option(
+    "--lungs",
+    type=click.Path(path_type=Path),
+    help="Folder of lung masks: PNG of two values under the films' names. FOLDER/lungs unless given.",
+)
 @click.option("--relink", type=click.Path(path_type=Path), help="Also append pseudonym, source, patient to this file.")
 @click.option("--simulated", is_flag=True, help="The films are phantoms.")
 def command(  # noqa: PLR0913, PLR0917 - one argument an option
@@ -46,14 +51,15 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     file_pattern: str | None,
     samples: tuple[str, ...],
     seed: int,
+    lungs: Path | None,
     relink: Path | None,
     simulated: bool,  # noqa: FBT001 - click passes flags so
 ) -> None:
     """Take in the films of FOLDER that a manifest names: PNG, JPEG or TIFF, 8 or 16 bit, grey or colour.
 
     Fields are case, patient, class (infection, normal, other), view, source, licence, sex, age, date; a column of that
-    name is used unless `--column` says otherwise. Patients become keyed pseudonyms, dates shift by patient. Running
-    it again changes nothing.
+    name is used unless `--column` says otherwise. Patients become keyed pseudonyms, dates shift by patient. A
+    lung mask beside a film gives readers an outline of the lungs. Running it again changes nothing.
     """
     from pipelines.compile.ingest import ingest
     from pipelines.compile.manifest import Batch
@@ -68,9 +74,12 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
         file_pattern=file_pattern,
         samples=_samples(samples),
         seed=seed,
+        lungs=lungs,
     )
     report = ingest(open_record(), batch, simulated=simulated, relink=relink, watch=_progress_bar)
     click.echo(f"{report.n_new} films were taken in, {report.n_known} were known.")
+    if batch.lungs_folder.is_dir():
+        click.echo(f"  {report.n_lungs} of them have a lung mask.")
     for first, second in report.duplicates:
         click.echo(f"  {first} and {second} show one film; they share a fold.")
     raise_refused(report.refused, "films")

@@ -6,24 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.accounts import find_account
 from db.domain.campaign import RoundState, StageState
 from db.domain.errors import InputError, NotFoundError, OverreadError, StateError
-from db.domain.mask import Mask
 from db.domain.provenance import MaskOrigin
 from db.models import Account, Campaign, CaseRow, MaskRow
 from db.record import Record
 from db.repository.cases import find_campaign
-from pipelines.compile.films import open_picture, read_bounded
 from pipelines.compile.manifest import Refusal
+from pipelines.compile.masks import MaskFile, read_mask
 
 FILE_PATTERN = "{case}.png"
-N_VALUES = 2
-"""Outside and inside."""
 
 
 @dataclass(frozen=True)
@@ -66,30 +62,6 @@ def import_masks(
     return ImportReport(n_new, len(drawn) - n_new, refused)
 
 
-def read_mask(path: Path, case: CaseRow) -> Mask:
-    """The mask in a file, bool at the film's size.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged, of another size than the film, or has more than two values.
-    """
-    picture = open_picture(read_bounded(path), path.name)
-    if picture.size != (case.width_px, case.height_px):
-        size, film_size = f"{picture.width}x{picture.height}", f"{case.width_px}x{case.height_px}"
-        msg = f"Mask for case {case.key} is {size}, its film is {film_size}."
-        raise InputError(msg, hint="Export the mask at the film's size and run `overread import-masks` again.")
-    values = np.asarray(picture if picture.mode in {"1", "L"} or picture.mode.startswith("I") else picture.convert("L"))
-    levels = np.unique(values)
-    if len(levels) > N_VALUES:
-        msg = f"Mask for case {case.key} has {len(levels)} values; two are allowed, the larger for infection."
-        raise InputError(msg, hint="Export it without smoothing, grey levels or classes.")
-    if len(levels) == 1 and levels[0] != 0:
-        msg = f"Mask for case {case.key} is {levels[0]} everywhere; what is outside cannot be told."
-        raise InputError(msg, hint="An empty mask is 0 everywhere; a film is never infected to its last pixel.")
-    return values > levels[0] if len(levels) == N_VALUES else np.zeros(values.shape, np.bool_)
-
-
 @dataclass(frozen=True)
 class _StoredMask:
     """A mask file that was accepted."""
@@ -120,7 +92,9 @@ def _store(record: Record, path: Path, key: str, cases: Mapping[str, CaseRow]) -
         if key not in cases:
             msg = f"There is no case {key!r} for the mask {path.name}."
             raise NotFoundError(msg, hint="Masks are named by the case keys of the manifest that was ingested.")
-        return _StoredMask(key, record.store.put_mask(read_mask(path, cases[key])))
+        size = cases[key].height_px, cases[key].width_px
+        file = MaskFile(path, f"Mask for case {key}", inside="infection", verb="import-masks")
+        return _StoredMask(key, record.store.put_mask(read_mask(file, *size)))
     except OverreadError as error:
         return Refusal(key, str(error))
 

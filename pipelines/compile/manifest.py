@@ -18,6 +18,9 @@ REQUIRED = ("case", "patient", "class")
 OPTIONAL = ("view", "source", "licence", "sex", "age", "date")
 FIELDS = REQUIRED + OPTIONAL
 FILE_COLUMN = "file"
+LUNGS = "lungs"
+"""The folder beside the films whose lung masks bear the films' names."""
+
 ANY_OTHER = "*"
 SURPLUS = "more values than columns"
 
@@ -38,6 +41,7 @@ class ManifestEntry:
     sex: str | None = None
     age_years: float | None = None
     taken_on: date | None = None
+    lungs: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class Batch:
     values: (field, text in the manifest) -> text in this project's words; the text * stands for any unknown one.
     file_pattern: path of a film below the folder, columns in braces; without it the column `file`, else the file
     named like the case. samples: class -> how many of its films are taken, drawn with `seed`. Source: P2 states no
-    rule for the films it left out, so ours is this one.
+    rule for the films it left out, so ours is this one. lungs: the folder of lung masks; without it the folder
+    `LUNGS` below the films, if there is one. A mask lies where its film does in `folder`, as PNG.
     """
 
     folder: Path
@@ -67,6 +72,12 @@ class Batch:
     file_pattern: str | None = None
     samples: Mapping[CaseClass, int] = field(default_factory=dict)
     seed: int = 1
+    lungs: Path | None = None
+
+    @property
+    def lungs_folder(self) -> Path:
+        """Where lung masks are looked for; no film is."""
+        return self.lungs or self.folder / LUNGS
 
 
 def read_manifest(batch: Batch) -> tuple[list[ManifestEntry], list[Refusal]]:
@@ -77,7 +88,10 @@ def read_manifest(batch: Batch) -> tuple[list[ManifestEntry], list[Refusal]]:
     InputError
         If nothing can be read at all: no manifest, an empty folder, a missing column, an unknown field.
     """
-    files = film_files(batch.folder)
+    if batch.lungs and not batch.lungs.is_dir():
+        msg = f"There is no folder {batch.lungs} with lung masks."
+        raise InputError(msg, hint=f"Name the folder that they lie in, or leave `--lungs` out to look in {LUNGS!r}.")
+    files = film_files(batch.folder, without=batch.lungs_folder)
     rows, present = _rows(batch.manifest)
     _check_fields(batch, present)
     column_pattern = f"{{{FILE_COLUMN}}}" if FILE_COLUMN in present else None
@@ -95,15 +109,16 @@ def read_manifest(batch: Batch) -> tuple[list[ManifestEntry], list[Refusal]]:
     return _sampled(entries, batch), refused
 
 
-def film_files(folder: Path) -> list[Path]:
-    """All film files below a folder, sorted.
+def film_files(folder: Path, *, without: Path | None = None) -> list[Path]:
+    """All film files below a folder, sorted; those below the folder `without` are none.
 
     Raises
     ------
     InputError
         If there is none.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in FILM_SUFFIXES)
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in FILM_SUFFIXES)
+    files = sorted(path for path in found if without is None or not path.is_relative_to(without))
     if not files:
         msg = f"Folder {folder} holds no film; {', '.join(sorted(FILM_SUFFIXES))} are looked for."
         raise InputError(msg, hint="Name the folder that the films lie in.")
@@ -204,17 +219,20 @@ def _entry(row: Row, batch: Batch, finder: FilmFinder) -> ManifestEntry:
         raise InputError(msg, hint="Put values that hold the separator in quotes.")
     text = {name: _text(row, name, batch) for name in FIELDS}
     case = vocabulary.case_key(text["case"])
+    path = finder.find(case, row)
+    lungs = batch.lungs_folder / path.relative_to(batch.folder).with_suffix(".png")
     return ManifestEntry(
         case=case,
         patient=vocabulary.patient_name(text["patient"]),
         case_class=vocabulary.case_class(text["class"]),
-        path=finder.find(case, row),
+        path=path,
         view=vocabulary.view(text["view"]),
         source=text["source"],
         licence=text["licence"],
         sex=vocabulary.sex(text["sex"]),
         age_years=vocabulary.age_years(text["age"]),
         taken_on=vocabulary.taken_on(text["date"]),
+        lungs=lungs if lungs.is_file() else None,
     )
 
 

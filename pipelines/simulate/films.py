@@ -15,7 +15,7 @@ from db.domain.case import MANIFEST
 from db.models import CaseRow, PhantomTruth
 from db.record import Record
 from pipelines.compile.ingest import ingest
-from pipelines.compile.manifest import Batch
+from pipelines.compile.manifest import LUNGS, Batch
 from pipelines.simulate.lesions import CONSPICUOUS
 from pipelines.simulate.phantom import Phantom, make_phantom
 
@@ -44,7 +44,9 @@ def add_phantoms(record: Record, *, n_infected: int, n_normal: int, side_px: int
 def _take_in(record: Record, wanted: list[tuple[str, bool]], phantoms: list[Phantom]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        (folder / LUNGS).mkdir()
         for (key, _), phantom in zip(wanted, phantoms, strict=True):
+            Image.fromarray(phantom.lung).save(folder / LUNGS / f"{key}.png")
             Image.fromarray(phantom.film).save(folder / f"{key}.png", compress_level=1)
         _write_manifest(folder / MANIFEST, wanted)
         constants = {"source": SOURCE, "licence": LICENCE, "view": "pa"}

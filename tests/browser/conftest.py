@@ -221,6 +221,7 @@ def add_case(session: Session, record: Record, phantom: Phantom, i: int) -> None
         width_px=WIDTH_PX,
         height_px=HEIGHT_PX,
         film_digest=record.store.put_film(phantom.film[:HEIGHT_PX]),
+        lung_digest=record.store.put_mask(phantom.lung[:HEIGHT_PX]),
         fingerprint=b"",
         simulated=True,
     )

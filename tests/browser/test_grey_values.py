@@ -11,7 +11,7 @@ def test_grey_values_change_by_key_and_by_button_and_come_back(reading_room) -> 
     reading_room.sign_in()
     reading_room.enter()
     slope = page.locator("feFuncR")
-    contrast = page.get_by_role("button", name="Local contrast")
+    contrast = page.get_by_role("button", name="Contrast")
     page.keyboard.press("Digit0")
     as_it_is = picture(page)
 

@@ -6,13 +6,13 @@ import re
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from db.domain.campaign import StageState
 from db.domain.mask import canonical_grid_mask, resample
 from db.domain.provenance import MaskOrigin
 from db.domain.verdict import UnreadableReason, VerdictKind
-from db.models import Candidate, Comparison, MaskRow, Stage, Verdict
+from db.models import Candidate, CaseRow, Comparison, MaskRow, Stage, Verdict
 
 pytestmark = pytest.mark.browser
 
@@ -115,6 +115,27 @@ def test_a_candidate_behind_hidden_overlays_was_not_shown(reading_room) -> None:
     expect(page.locator(".shown")).to_have_text("Still to show: 1, 2, 3, 4, 5")
     page.keyboard.up("Space")
     expect(page.locator(".shown")).to_have_text("Still to show: 1, 3, 4, 5")
+
+
+def test_the_lungs_are_outlined_and_a_film_without_a_lung_mask_is_named(reading_room) -> None:
+    room, page = reading_room, reading_room.page
+    room.sign_in()
+    room.enter()
+    press(page, "Digit0")
+    film = picture(page)
+    press(page, "KeyG")
+    expect(page.get_by_role("button", name="Lungs")).to_have_attribute("aria-pressed", "true")
+    assert picture(page) != film
+    page.keyboard.down("Space")
+    assert picture(page) == film
+    page.keyboard.up("Space")
+    page.get_by_role("button", name="Lungs").click()
+    assert picture(page) == film
+    with room.record.database.write() as session:
+        session.execute(update(CaseRow).values(lung_digest=None))
+    room.enter()
+    press(page, "KeyG")
+    expect(page.locator(".toast")).to_have_text("No lung outline for this film.")
 
 
 def test_a_redraw_by_mouse_is_stored_as_the_discs_that_the_brush_swept(reading_room) -> None:
@@ -286,3 +307,9 @@ def candidate_in(room, verdict: Verdict) -> MaskRow:
             Candidate.case_id == seat.case_id, Candidate.position == seat.order[verdict.slot]
         )
         return session.scalars(query).one().mask
+
+
+def picture(page: Page) -> bytes:
+    """The large pane as it is painted, after the frame that is due."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return page.locator(".pane.large").screenshot()

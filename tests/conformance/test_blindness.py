@@ -42,6 +42,7 @@ COMPARISON_FIELDS = {
     "feedback",
     "film_url",
     "bundle_url",
+    "lungs_url",
 }
 DRAWING = np.eye(60, 50, dtype=bool)
 ENCODERS = ("tiny", "densenet121", "resnet50")
@@ -160,6 +161,7 @@ def whole_session(record):
         browser.get(comparison["bundle_url"])
         for film in browser.send("POST", f"/api/comparisons/{token}/serial").json["films"]:
             browser.get(film["film_url"])
+        browser.get(f"/media/{token}/lungs")
         browser.send("POST", f"/api/comparisons/{token}/renew")
         browser.send("POST", f"/api/comparisons/{token}/ahead")
         browser.keep_draft(token, None, slot=number % 4)

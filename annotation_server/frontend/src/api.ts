@@ -22,6 +22,8 @@ export interface Comparison {
   readonly feedback: Feedback | null;
   readonly film_url: string;
   readonly bundle_url: string;
+  /** Null where the film came without a lung mask. */
+  readonly lungs_url: string | null;
 }
 
 export interface VerdictBody extends Decision {

@@ -2,6 +2,7 @@
 
 import type { Api, Comparison } from "./api";
 import type { Greys } from "./greyworker";
+import { loadLungs } from "./lungs";
 import { type Mask, type Size, unpackBundle } from "./mask";
 import { outlinePath } from "./overlay";
 
@@ -75,15 +76,18 @@ export interface LoadedCase {
   readonly masks: readonly Mask[];
   /** Their outlines in film pixels. */
   readonly outlines: readonly Path2D[];
+  /** The outline of the lungs in film pixels, null if there is none. */
+  readonly lungs: Path2D | null;
 }
 
 export async function loadCase(api: Api, comparison: Comparison): Promise<LoadedCase> {
   const size = { width: comparison.width_px, height: comparison.height_px };
   const grid = { width: comparison.grid_width_px, height: comparison.grid_height_px };
-  const [film, bundle] = await Promise.all([
+  const [film, bundle, lungs] = await Promise.all([
     api.media(comparison.film_url).then((blob) => Film.decode(blob, size)),
     api.media(comparison.bundle_url).then((blob) => blob.arrayBuffer()),
+    loadLungs(api, comparison),
   ]);
   const masks = unpackBundle(new Uint8Array(bundle), comparison.n_candidates, grid);
-  return { comparison, film, masks, outlines: masks.map((mask) => outlinePath(mask, size)) };
+  return { comparison, film, masks, outlines: masks.map((mask) => outlinePath(mask, size)), lungs };
 }

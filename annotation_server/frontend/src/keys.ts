@@ -1,7 +1,7 @@
 /** Keys by their place on the keyboard (`event.code`), so that every layout has them under the same fingers. */
 
 const VIEW_ACTIONS = [
-  "toggleGrid", "overlayStyle", "lessOpaque", "moreOpaque", "disagreement", "autoWindow", "contrast", "invert", "reset",
+  "toggleGrid", "overlayStyle", "lessOpaque", "moreOpaque", "disagreement", "lungs", "autoWindow", "contrast", "invert", "reset",
   "wider", "narrower", "brighter", "darker", "zoomIn", "zoomOut", "panLeft", "panRight", "panUp", "panDown",
 ] as const; // prettier-ignore
 
@@ -42,7 +42,7 @@ export interface KeyPress {
 const EVERYWHERE: Readonly<Record<string, Action>> = {
   Enter: "accept", NumpadEnter: "accept", Escape: "leave", KeyO: "overlayStyle", Comma: "lessOpaque",
   Period: "moreOpaque", KeyA: "autoWindow", KeyC: "contrast", KeyI: "invert", KeyR: "reset", ArrowLeft: "panLeft", ArrowRight: "panRight", ArrowUp: "panUp", ArrowDown: "panDown",
-  KeyH: "guide",
+  KeyG: "lungs", KeyH: "guide",
 }; // prettier-ignore
 
 const READING: Readonly<Record<string, Action>> = {

@@ -102,6 +102,7 @@ export interface ViewState {
   readonly look: Look;
   readonly grid: boolean;
   readonly disagreement: boolean;
+  readonly lungs: boolean;
   readonly contrast: boolean;
   readonly inverted: boolean;
   readonly drawing: boolean;
@@ -114,6 +115,7 @@ export class ViewPanel {
   private readonly styles;
   private readonly opacity = slider(text.opacity, "opacity", { min: 0.1, max: 1, step: 0.1 });
   private readonly disagreement: HTMLButtonElement;
+  private readonly lungs: HTMLButtonElement;
   private readonly contrast: HTMLButtonElement;
   private readonly invert: HTMLButtonElement;
   private readonly layoutLine: HTMLElement;
@@ -128,6 +130,7 @@ export class ViewPanel {
     this.styles = radios("styles", text.overlay, styles, (style) => events.setStyle(style));
     this.opacity.addEventListener("input", () => events.setOpacity(this.opacity.valueAsNumber));
     this.disagreement = command(text.disagreement, "X", () => events.run("disagreement"), "quiet");
+    this.lungs = command(text.lungs, "G", () => events.run("lungs"), "quiet");
     const autoWindow = command(text.autoWindow, "A", () => events.run("autoWindow"), "quiet");
     this.contrast = command(text.contrast, "C", () => events.run("contrast"), "quiet");
     this.invert = command(text.invert, "I", () => events.run("invert"), "quiet");
@@ -137,7 +140,7 @@ export class ViewPanel {
       this.layoutLine,
       h("div", { class: "line" }, this.styles.element, h("kbd", { "aria-hidden": "true" }, "O")),
       h("div", { class: "line" }, h("span", {}, text.opacity), this.opacity, h("kbd", { "aria-hidden": "true" }, ", .")),
-      h("div", { class: "trio" }, autoWindow, this.contrast),
+      h("div", { class: "trio" }, autoWindow, this.contrast, this.lungs),
       h("div", { class: "trio" }, this.disagreement, this.invert, command(text.reset, "R", () => events.run("reset"), "quiet")),
     );
     this.element.classList.add("view");
@@ -148,6 +151,7 @@ export class ViewPanel {
     this.styles.check(state.look.style);
     this.opacity.value = `${state.look.opacity}`;
     press(this.disagreement, state.disagreement);
+    press(this.lungs, state.lungs);
     press(this.contrast, state.contrast);
     press(this.invert, state.inverted);
     this.layoutLine.hidden = state.drawing;

@@ -6,6 +6,7 @@ import { h } from "./dom";
 import type { Editor } from "./editor";
 import type { LoadedCase } from "./film";
 import { type GestureEvents, Gestures } from "./gestures";
+import { paintLungs } from "./lungs";
 import type { Size } from "./mask";
 import { text } from "./messages";
 import { type Look, disagreementImage, paintCandidate } from "./overlay";
@@ -29,6 +30,7 @@ export class Screen implements GestureEvents {
   /** Until a stroke begins. */
   maskHidden = false;
   showsDisagreement = false;
+  showsLungs = false;
   /** The film with local contrast. */
   contrast = false;
   readonly window = new Window();
@@ -64,6 +66,11 @@ export class Screen implements GestureEvents {
   /** Whether the candidates of this case differ anywhere. */
   get differs(): boolean {
     return this.disagreementOfCase() !== null;
+  }
+
+  /** Whether this film has an outline of the lungs. */
+  get hasLungs(): boolean {
+    return (this.loaded?.lungs ?? null) !== null;
   }
 
   open(loaded: LoadedCase, choice: Choice): void {
@@ -246,11 +253,16 @@ export class Screen implements GestureEvents {
     const placement = this.placement(pane.size);
     const clip = editor.damage(placement.scale);
     if (!clip || this.hidden) return;
-    pane.paintOverlay(placement, (context) => editor.paint(context, this.look, placement.scale, clip), clip);
+    const paint = (context: CanvasRenderingContext2D): void => {
+      this.paintLungs(context, placement.scale);
+      editor.paint(context, this.look, placement.scale, clip);
+    };
+    pane.paintOverlay(placement, paint, clip);
   }
 
   private paintOverlay(context: CanvasRenderingContext2D, slot: number | null, scale: number): void {
     if (this.hidden || !this.loaded) return;
+    this.paintLungs(context, scale);
     if (this.editing) {
       if (!this.maskHidden) this.editing.paint(context, this.look, scale);
       return;
@@ -258,6 +270,10 @@ export class Screen implements GestureEvents {
     const disagreement = this.showsDisagreement ? this.disagreementOfCase() : null;
     if (disagreement) context.drawImage(disagreement, 0, 0, this.loaded.film.width, this.loaded.film.height);
     if (slot !== null) paintCandidate(context, this.loaded.outlines[slot], this.look, scale);
+  }
+
+  private paintLungs(context: CanvasRenderingContext2D, scale: number): void {
+    if (this.showsLungs && this.loaded?.lungs) paintLungs(context, this.loaded.lungs, scale);
   }
 
   private describe(pane: Pane, slot: number | null): void {

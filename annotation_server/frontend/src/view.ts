@@ -31,6 +31,7 @@ export class View implements ViewEvents {
     lessOpaque: () => this.setOpacity(this.screen.look.opacity - OPACITY_STEP),
     moreOpaque: () => this.setOpacity(this.screen.look.opacity + OPACITY_STEP),
     disagreement: () => this.toggleDisagreement(),
+    lungs: () => this.toggleLungs(),
     autoWindow: () => this.compute(this.screen.autoWindow()),
     contrast: () => this.compute(this.screen.toggleContrast()),
     wider: () => this.screen.shade(SHADE_STEP, 0),
@@ -71,8 +72,9 @@ export class View implements ViewEvents {
   }
 
   update(): void {
-    const { look, grid, showsDisagreement, contrast, window, draws } = this.screen;
-    this.panel.update({ look, grid, disagreement: showsDisagreement, contrast, inverted: window.isInverted, drawing: draws });
+    const { look, grid, showsDisagreement, showsLungs, contrast, window, draws } = this.screen;
+    const shown = { disagreement: showsDisagreement, lungs: showsLungs, contrast, inverted: window.isInverted };
+    this.panel.update({ look, grid, ...shown, drawing: draws });
   }
 
   private compute(work: Promise<void>): void {
@@ -85,6 +87,12 @@ export class View implements ViewEvents {
   private toggleDisagreement(): void {
     this.screen.showsDisagreement = !this.screen.showsDisagreement;
     if (this.screen.showsDisagreement && !this.screen.differs) this.say(text.noDisagreement);
+    this.screen.invalidate(false);
+  }
+
+  private toggleLungs(): void {
+    this.screen.showsLungs = !this.screen.showsLungs;
+    if (this.screen.showsLungs && !this.screen.hasLungs) this.say(text.noLungs);
     this.screen.invalidate(false);
   }
 }

@@ -22,6 +22,7 @@ it("gives the same key another meaning in the editor", () => {
   expect(actionOf(press, "reading")).toBe("touchUp");
   expect(actionOf(press, "drawing")).toBe("eraser");
   expect(actionOf({ ...NONE, code: "KeyD", key: "d" }, "drawing")).toBeNull();
+  for (const mode of ["reading", "drawing"] as const) expect(actionOf({ ...NONE, code: "KeyG", key: "g" }, mode)).toBe("lungs");
 });
 
 it("leaves the browser its own shortcuts", () => {

@@ -51,6 +51,7 @@ AUDIENCES = {
     ("GET", "/media/<token>/film"): READERS,
     ("GET", "/media/<token>/serial/<name>"): READERS,
     ("GET", "/media/<token>/bundle"): READERS,
+    ("GET", "/media/<token>/lungs"): READERS,
     ("GET", "/api/stages/<campaign>/<stage>/guide"): READERS,
     ("GET", "/campaigns/<name>/guide"): STAFF,
     ("POST", "/campaigns/<name>/guide"): COORDINATORS,

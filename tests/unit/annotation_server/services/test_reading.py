@@ -341,3 +341,23 @@ def test_a_case_ahead_is_no_other_readers(build_room):
     assert present
     assert room.comparison_ahead(1, present.token)
     assert room.next_comparison(2, 1) is None
+
+
+def test_every_reader_of_a_film_gets_the_lung_mask_that_came_with_it(build_room):
+    record = build_room(n_cases=1, readers=["r1", "r2"], n_seats=2)
+    room = ReadingService(record)
+    expected = pack(canonical_grid_mask(np.pad(np.ones((40, 30), bool), 10), 60, 50))
+    for reader in (account(record, "r1"), account(record, "r2")):
+        view = room.next_comparison(reader, 1)
+        assert view is not None
+        assert view.has_lungs
+        assert room.lungs(reader, view.token) == expected
+        with pytest.raises(NotFoundError, match="not yours"):
+            room.lungs(reader + 1, view.token)
+
+
+def test_a_film_without_a_lung_mask_says_so(room, reader, stage_id):
+    view = room.next_comparison(reader, stage_id)
+    assert not view.has_lungs
+    with pytest.raises(NotFoundError, match="no lung mask"):
+        room.lungs(reader, view.token)

@@ -45,6 +45,7 @@ def record(build_room):
         for case in session.scalars(select(CaseRow).where(CaseRow.key.in_(["secret-case-0", "secret-case-1"]))):
             case.patient, case.fingerprint = "secret-patient-0", b"x"
             case.film_digest = record.store.put_film(rng.integers(0, 4000, (60, 50), np.uint16))
+            case.lung_digest = record.store.put_mask(rng.random((60, 50)) > 0.5)
             for mask in session.scalars(select(MaskRow).where(MaskRow.case_id == case.id, MaskRow.digest.is_(None))):
                 mask.map_digest = record.store.put_map(rng.random((16, 16), np.float32))
     with record.database.engine.begin() as connection:
@@ -65,6 +66,7 @@ def test_every_file_of_the_patient_goes_and_the_others_stay(record):
     with record.database.read() as session:
         ids = session.scalars(select(CaseRow.id).where(CaseRow.patient == "secret-patient-0")).all()
         own = set(session.scalars(select(CaseRow.film_digest).where(CaseRow.id.in_(ids))))
+        own |= set(session.scalars(select(CaseRow.lung_digest).where(CaseRow.id.in_(ids))))
         for column in (MaskRow.map_digest, MaskRow.digest):
             own |= set(session.scalars(select(column).where(MaskRow.case_id.in_(ids)))) - {None}
     before = files(record)
@@ -85,7 +87,7 @@ def test_no_row_says_who_it_was(record):
         for case in gone:
             assert case.key.startswith("withdrawn-")
             assert (case.sex, case.age_years, case.taken_on) == (None, None, None)
-            assert (case.fingerprint, case.source, case.licence) == (b"", "", "")
+            assert (case.fingerprint, case.source, case.licence, case.lung_digest) == (b"", "", "", None)
         words = [value for row in session.execute(select(CaseRow.__table__)) for value in map(str, row)]
         words += [value for row in session.execute(select(CampaignCase.__table__)) for value in map(str, row)]
         words += [value for row in session.execute(select(Withdrawal.__table__)) for value in map(str, row)]

@@ -10,6 +10,7 @@ from PIL import Image
 from pipelines.compile.manifest import Batch
 
 SIDE_PX = 96
+LUNGS = np.pad(np.ones((60, 30), np.uint8), ((18, 18), (10, SIDE_PX - 40))) * 255
 
 
 def structure(seed: int) -> np.ndarray:
@@ -29,6 +30,12 @@ class FilmFolder:
         for key in keys:
             seed = (seeds or {}).get(key, int.from_bytes(key.encode()))
             Image.fromarray(structure(seed)).save(self.folder / f"{key}.png")
+
+    def add_lungs(self, key: str, mask: np.ndarray = LUNGS, folder: str = "lungs") -> None:
+        """Write a lung mask for the film of `key`, in a folder below or beside the films."""
+        path = self.folder / folder / f"{key}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask).save(path)
 
     def batch(self, rows: str, columns: str = "case,patient,class", **options) -> Batch:
         """A batch of these manifest rows."""

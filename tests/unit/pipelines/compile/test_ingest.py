@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 from sqlalchemy import func, select
 
+from db.domain.campaign import Arm, StageState
 from db.domain.errors import InputError
-from db.models import CaseRow
+from db.models import Campaign, CampaignCase, CaseRow, Stage
 from pipelines.compile import ingest as ingest_module
 from pipelines.compile.deidentify import pseudonym
 from pipelines.compile.ingest import ingest
@@ -152,3 +153,83 @@ def test_a_relink_table_that_cannot_be_written_stops_before_anything_is_done(rec
         ingest(record, films.batch("c1,1,normal\n"), relink=tmp_path / "missing" / "relink.csv")
     with record.database.read() as session:
         assert session.scalar(select(func.count(CaseRow.id))) == 0
+
+
+def test_a_lung_mask_comes_with_its_film_and_is_no_film_itself(record, films):
+    films.add("c1", "c2")
+    films.add_lungs("c1")
+    report = ingest(record, films.batch("c1,1,normal\nc2,2,normal\n"))
+    assert (report.n_new, report.n_lungs, report.refused) == (2, 1, ())
+    found = rows(record)
+    lungs = np.asarray(Image.open(films.folder / "lungs" / "c1.png")) > 0
+    assert np.array_equal(record.store.get_mask(found["c1"].lung_digest), lungs)
+    assert found["c2"].lung_digest is None
+
+
+def test_lung_masks_may_lie_elsewhere_and_then_as_the_films_do(record, films):
+    (films.folder / "a").mkdir()
+    films.add("a/c1", "c2")
+    films.add_lungs("a/c1", folder="../masks")
+    films.add_lungs("c2")  # not where the batch says
+    batch = films.batch("c1,1,normal\n", lungs=films.folder.parent / "masks")
+    assert ingest(record, batch).n_lungs == 1
+    assert rows(record)["c1"].lung_digest
+    with pytest.raises(InputError, match=r"no folder .*mask with lung masks"):
+        ingest(record, films.batch("c1,1,normal\n", lungs=films.folder.parent / "mask"))
+
+
+def test_a_film_with_a_bad_lung_mask_is_refused_by_the_file_and_nothing_of_it_is_kept(record, films):
+    films.add("c1", "c2", "c3", "c4")
+    mask = np.zeros((96, 96), np.uint8)
+    mask[20:60, 20:40] = 255
+    films.add_lungs("c1", mask[:, :90])
+    films.add_lungs("c2", mask - np.eye(96, dtype=np.uint8))
+    films.add_lungs("c3", 0 * mask)
+    (films.folder / "lungs" / "c4.png").write_text("no picture")
+    refused = ingest(record, films.batch("".join(f"c{i},{i},normal\n" for i in range(1, 5)))).refused
+    assert [one.message.partition(";")[0].partition(". ")[0] for one in refused] == [
+        "Lung mask c1.png is 90x96, its film is 96x96",
+        "Lung mask c2.png has 3 values",
+        "Lung mask c3.png is empty",
+        "c4.png is not a PNG, JPEG or TIFF file, whatever its name says",
+    ]
+    assert contents(record) == ([], [])
+
+
+def test_a_known_film_takes_a_lung_mask_once_and_keeps_it(record, films):
+    films.add("c1")
+    batch = films.batch("c1,1,normal\n")
+    ingest(record, batch)
+    films.add_lungs("c1")
+    report = ingest(record, batch)
+    assert (report.n_known, report.n_lungs, report.refused) == (1, 1, ())
+    before = contents(record)
+    assert rows(record)["c1"].lung_digest
+    assert ingest(record, batch).refused == ()
+    films.add_lungs("c1", np.eye(96, dtype=np.uint8))
+    (refused,) = ingest(record, batch).refused
+    assert "known with another lung mask" in refused.message
+    (films.folder / "lungs" / "c1.png").unlink()
+    assert ingest(record, batch).refused == ()
+    assert contents(record) == before
+
+
+def test_a_film_of_an_open_stage_takes_no_lung_mask_that_only_some_readers_would_see(record, films):
+    films.add("c1")
+    batch = films.batch("c1,1,normal\n")
+    ingest(record, batch)
+    with record.database.write() as session:
+        stage = Stage(name="I", position=0, state=StageState.OPEN)
+        campaign = Campaign(name="pilot", definition_json="{}", stages=[stage])
+        session.add(campaign)
+        session.flush()
+        place = {"campaign_id": campaign.id, "stage_id": stage.id, "case_id": 1}
+        session.add(CampaignCase(arm=Arm.READ, component="c1", **place))
+    films.add_lungs("c1")
+    (refused,) = ingest(record, batch).refused
+    assert "open stage" in refused.message
+    assert rows(record)["c1"].lung_digest is None
+    with record.database.write() as session:
+        session.get_one(Stage, 1).state = StageState.LOCKED
+    assert ingest(record, batch).refused == ()
+    assert rows(record)["c1"].lung_digest

@@ -33,6 +33,7 @@ def test_their_truth_lies_beside_them(cases):
     shown = [np.count_nonzero(record.store.get_mask(truths[row.id].infection_digest)) for row in rows]
     assert all(n > 0 for n in shown[:2])
     assert shown[2:] == [0, 0, 0]
+    assert [row.lung_digest for row in rows] == [truths[row.id].lung_digest for row in rows]
 
 
 def test_asking_again_changes_nothing(cases):
