@@ -31,7 +31,7 @@ def run(context: JobContext) -> None:
     )
     n_all = report.n_new + report.n_known
     context.report(
-        "new", report.n_new, n_all, message=f"{report.n_known} were known, {report.n_lungs} have a lung mask"
+        "new", report.n_new, n_all, message=f"{report.n_known} were known, {report.n_lungs} came with a lung mask"
     )
     if report.refused:
         lines = [f"{one.item}: {one.message}" for one in report.refused]

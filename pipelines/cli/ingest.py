@@ -79,7 +79,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     report = ingest(open_record(), batch, simulated=simulated, relink=relink, watch=_progress_bar)
     click.echo(f"{report.n_new} films were taken in, {report.n_known} were known.")
     if batch.lungs_folder.is_dir():
-        click.echo(f"  {report.n_lungs} of them have a lung mask.")
+        click.echo(f"  {report.n_lungs} came with a lung mask.")
     for first, second in report.duplicates:
         click.echo(f"  {first} and {second} show one film; they share a fold.")
     raise_refused(report.refused, "films")

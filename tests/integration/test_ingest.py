@@ -79,6 +79,15 @@ def test_films_and_drawings_come_in_by_command_and_twice_changes_nothing(overrea
         assert counted() == (3, 1, 4)
 
 
+def test_lung_masks_come_in_from_the_folder_that_the_command_names(overread, folder, tmp_path):
+    (tmp_path / "lung masks").mkdir()
+    Image.fromarray(np.eye(SIDE_PX, dtype=np.uint8) * 255).save(tmp_path / "lung masks" / "c1.png")
+    status, said, _ = overread("ingest", folder, *ARGUMENTS, "--lungs", "lung masks")
+    assert (status, said.splitlines()[1].strip()) == (0, "1 came with a lung mask.")
+    status, _, errors = overread("ingest", folder, *ARGUMENTS, "--lungs", "lungmasks")
+    assert (status, "no folder lungmasks" in errors) == (2, True)
+
+
 def test_bad_items_are_listed_with_status_2_and_the_good_ones_are_in(overread, folder, tmp_path, counted):
     whole = (folder / "c0.png").read_bytes()
     (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
