@@ -48,5 +48,7 @@ def _session_lock(engine: Engine, worker: str) -> Iterator[Check | None]:
             return
         try:
             yield lambda: session.execute(text("SELECT 1"))
-        finally:  # the connection goes back to the pool, and would take the lock along
-            session.execute(text("SELECT pg_advisory_unlock(hashtextextended(:worker, 0))"), key)
+        except BaseException:
+            session.invalidate()  # in the pool it would keep the lock
+            raise
+        session.execute(text("SELECT pg_advisory_unlock(hashtextextended(:worker, 0))"), key)
