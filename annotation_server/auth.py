@@ -56,12 +56,16 @@ class User(UserMixin):  # type: ignore[misc]  # Flask-Login is published without
     simulated: bool
 
 
-def allow(audience: frozenset[str], *, or_local: bool = False) -> Callable[[View], View]:
-    """Open a view to the roles of an audience; with `or_local` to this machine too, where the settings say so."""
+def allow(audience: frozenset[str], *, or_local: bool = False, max_bytes: int | None = None) -> Callable[[View], View]:
+    """Open a view to the roles of an audience; with `or_local` to this machine too, where the settings say so.
+
+    With `max_bytes` the audience, and nobody else, may send it more than other views take.
+    """
 
     def mark(view: View) -> View:
         vars(view)["audience"] = audience
         vars(view)["or_local"] = or_local
+        vars(view)["max_bytes"] = max_bytes
         return view
 
     return mark
@@ -81,6 +85,7 @@ def register_auth(app: Flask, record: Record) -> None:
     app.config["WTF_CSRF_CHECK_DEFAULT"] = False  # `_protect` does it
     csrf.init_app(app)
     limiter.init_app(app)
+    app.before_request(_make_room)
     app.before_request(_protect)
     app.before_request(_admit)
     app.register_blueprint(blueprint)
@@ -146,6 +151,14 @@ def _bearer_secret() -> str | None:
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     takes_tokens = request.path.startswith("/api/") or request.path == "/metrics"
     return secret.strip() if takes_tokens and scheme.lower() == "bearer" else None
+
+
+def _make_room() -> None:
+    """Before anything of a request's body is read: how long it may be."""
+    stated = vars(current_app.view_functions[request.endpoint]) if request.endpoint else {}
+    limit: int | None = stated.get("max_bytes")
+    if limit is not None and (visitor := _visitor()) is not None and visitor.role in stated["audience"]:
+        request.max_content_length = limit
 
 
 def _protect() -> None:

@@ -70,7 +70,7 @@ class JobContext:
     @property
     def folder(self) -> Path:
         """Where the job keeps what it needs while it runs; gone once it has ended."""
-        return self.record.settings.home / "jobs" / str(self.job_id)
+        return self.record.settings.job_folder(self.job_id)
 
     @property
     def log(self) -> Path:

@@ -132,6 +132,10 @@ class Settings(BaseSettings):
         """The folders below which folders of films may lie that the dashboard takes in."""
         return self.import_folders or (self.home / "incoming",)
 
+    def job_folder(self, job_id: int) -> Path:
+        """Where a job keeps what it needs while it runs, or until then; gone once it has ended."""
+        return self.home / "jobs" / str(job_id)
+
     def job_log(self, job_id: int) -> Path:
         """Where the error output of a job's children goes."""
         return self.home / "logs" / f"job-{job_id}.log"

@@ -15,7 +15,10 @@ MAX_CHARACTERS = 250
 
 
 def run(context: JobContext) -> None:
-    """Job: take in the films of the folder in the job's arguments, as its `manifest.csv` describes them."""
+    """Job: take in the films of the folder in the job's arguments, as its `manifest.csv` describes them.
+
+    `refused` among the arguments are files of an upload that never came as far as the folder, and why.
+    """
     folder = Path(context.arguments["folder"])
 
     def watch(films: Iterator[Taken | Refusal], total: int) -> Iterable[Taken | Refusal]:
@@ -33,8 +36,8 @@ def run(context: JobContext) -> None:
     context.report(
         "new", report.n_new, n_all, message=f"{report.n_known} were known, {report.n_lungs} came with a lung mask"
     )
-    if report.refused:
-        lines = [f"{one.item}: {one.message}" for one in report.refused]
+    sent = [f"{name}: {why}" for name, why in context.arguments.get("refused", ())]
+    if lines := sent + [f"{one.item}: {one.message}" for one in report.refused]:
         context.log.parent.mkdir(parents=True, exist_ok=True)
         with context.log.open("a") as log:
             log.writelines(f"{line}\n" for line in lines)

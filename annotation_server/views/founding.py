@@ -2,6 +2,7 @@
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
+from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response as AnyResponse
 
 from annotation_server import current
@@ -9,7 +10,8 @@ from annotation_server.auth import COORDINATORS, STAFF, allow, signed_in
 from annotation_server.services.coordinating import create_campaign
 from annotation_server.services.founding import ASKED, Proposal
 from annotation_server.services.overview import job_overview
-from annotation_server.services.registering import list_incoming, request_ingest
+from annotation_server.services.receiving import MAX_FILES, MAX_UPLOAD_BYTES, SentFile
+from annotation_server.services.registering import list_incoming, request_ingest, request_upload
 from db.domain.errors import InvariantError, OverreadError
 from db.domain.provenance import JobKind
 from db.domain.specs import SPECS, find_spec, settable
@@ -22,6 +24,9 @@ blueprint = Blueprint("founding", __name__)
 CHOICES = {"study.own_drawing": list(OwnDrawing), "study.serial_films": list(SerialFilms)}
 N_JOBS = 5
 """Ingests that a page shows, the newest first."""
+
+N_REFUSALS = 10
+"""Refused files that the page names one by one."""
 
 
 @blueprint.get("/new-campaign")
@@ -64,6 +69,8 @@ def films(name: str) -> str:
             campaign=name,
             incoming=list_incoming(record.settings),
             roots=record.settings.incoming,
+            max_mb=MAX_UPLOAD_BYTES // 2**20,
+            max_files=MAX_FILES,
             ingests=[job_overview(session, job) for job in ingests],
         )
 
@@ -83,6 +90,31 @@ def register(name: str) -> AnyResponse:
     except OverreadError as error:
         flash(str(error), "warning")
     return redirect(url_for("founding.films", name=name))
+
+
+@blueprint.post("/campaigns/<name>/films/upload")
+@allow(COORDINATORS, max_bytes=MAX_UPLOAD_BYTES)
+def upload(name: str) -> AnyResponse:
+    """Receive films from the browser and have a worker take them in."""
+    films = [_sent(one) for one in request.files.getlist("films") if one.filename]
+    manifest = next((_sent(one) for one in request.files.getlist("manifest") if one.filename), None)
+    simulated, actor = "simulated" in request.form, signed_in().code
+    try:
+        job_id, reception = request_upload(current.record(), name, films, manifest, simulated=simulated, actor=actor)
+        flash(f"{reception.n_films} films were received; they wait for a worker (job {job_id}).", "success")
+        for file, why in reception.refused[:N_REFUSALS]:
+            flash(f"{file}: {why}", "warning")
+        if (n_more := len(reception.refused) - N_REFUSALS) > 0:
+            flash(f"{n_more} more files were refused; the job's log will name them all.", "warning")
+    except InvariantError:
+        raise
+    except OverreadError as error:
+        flash(str(error), "warning")
+    return redirect(url_for("founding.films", name=name))
+
+
+def _sent(file: FileStorage) -> SentFile:
+    return SentFile(file.filename or "", file.stream)
 
 
 def _form(filled: dict[str, str], spec: str) -> str:

@@ -20,7 +20,8 @@ def command(host: str | None, port: int | None) -> None:
     """Serve the reading room and the dashboard. It needs a session key: `overread doctor --init` makes one."""
     from waitress import create_server
 
-    from annotation_server.app import MAX_REQUEST_BYTES, create_app
+    from annotation_server.app import create_app
+    from annotation_server.services.receiving import MAX_UPLOAD_BYTES
 
     record = open_record()
     settings = record.settings
@@ -32,7 +33,7 @@ def command(host: str | None, port: int | None) -> None:
         connection_limit=settings.connections,
         channel_timeout=IDLE_CONNECTION_S,
         max_request_header_size=MAX_HEADER_BYTES,
-        max_request_body_size=MAX_REQUEST_BYTES,
+        max_request_body_size=MAX_UPLOAD_BYTES,
         ident=None,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # the server then ends what it has begun

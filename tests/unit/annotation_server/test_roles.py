@@ -63,6 +63,7 @@ AUDIENCES = {
     ("POST", "/new-campaign"): COORDINATORS,
     ("GET", "/campaigns/<name>/films"): STAFF,
     ("POST", "/campaigns/<name>/films"): COORDINATORS,
+    ("POST", "/campaigns/<name>/films/upload"): COORDINATORS,
     ("GET", "/campaigns/<name>/jobs/<int:job_id>/log"): STAFF,
     ("GET", "/campaigns/<name>/<stage>/readers"): STAFF,
     ("POST", "/campaigns/<name>/<stage>/readers/<any(assign, leave, count, overlap):verb>"): COORDINATORS,

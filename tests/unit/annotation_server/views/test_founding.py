@@ -1,5 +1,7 @@
 """Campaigns that are made, and films that are taken in, from the dashboard."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -111,3 +113,74 @@ def test_a_job_without_a_log_says_so_and_one_of_another_campaign_is_not_there(si
     assert "last words" in page
     assert SCRIPT not in page
     assert coordinator.get("/campaigns/other/jobs/1/log").status_code == 404
+
+
+def send(visitor, **files):
+    """Post an upload; each field is a list of (name, bytes)."""
+    fields = {field: [(io.BytesIO(data), name) for name, data in sent] for field, sent in files.items()}
+    return visitor.client.post(
+        "/campaigns/pilot/films/upload",
+        data={"csrf_token": visitor.token(), **fields},
+        content_type="multipart/form-data",
+    )
+
+
+def sent_film():
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 80), np.uint8)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+ROWS = b"case,patient,class\nn1,Doe^John,infection\nn2,p2,infection\n"
+
+
+def test_films_from_the_browser_are_taken_in_by_the_same_job_with_their_refusals(site, coordinator):
+    jobs.prepare(site.record.database)
+    send(coordinator, films=[("n1.jpg", sent_film()), ("n2.png", b"<svg>"), (SCRIPT, b"x")], manifest=[("m.csv", ROWS)])
+    page = coordinator.get("/campaigns/pilot/films").text
+    assert "1 films were received" in page
+    assert "n2.png: It is not a PNG or JPEG file" in page
+    assert SCRIPT not in page
+    with site.record.database.read() as session:
+        job = session.scalars(select(Job).where(Job.kind == "ingest")).one()
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "films_registered")).one()
+        assert (entry.detail["n_sent"], entry.detail["n_refused"]) == (1, 2)
+    registering.run(JobContext(site.record, job.id, 1, arguments=job.arguments))
+    with site.record.database.read() as session:
+        film = session.scalars(select(CaseRow).where(CaseRow.key == "n1")).one()
+        assert site.record.store.path(film.film_digest).read_bytes().startswith(b"\x89PNG")
+        parts = {one.part: one.n_done for one in session.scalars(select(Progress).where(Progress.job_id == job.id))}
+    assert parts["new"] == 1
+    log = site.record.settings.job_log(job.id).read_text()
+    assert "n2.png: It is not a PNG or JPEG file" in log
+    assert "n2: There is no film named n2" in log
+    assert "Doe" not in log + page
+
+
+def test_an_upload_that_is_no_good_leaves_neither_job_nor_file(site, coordinator):
+    jobs.prepare(site.record.database)
+    send(coordinator, films=[("n1.jpg", sent_film())], manifest=[])
+    assert "No manifest was sent" in coordinator.get("/campaigns/pilot/films").text
+    send(coordinator, films=[("n1.jpg", sent_film())], manifest=[("m.csv", ROWS)])
+    send(coordinator, films=[("n1.jpg", sent_film())], manifest=[("m.csv", ROWS)])
+    assert "for this already" in coordinator.get("/campaigns/pilot/films").text
+    with site.record.database.read() as session:
+        (job,) = session.scalars(select(Job).where(Job.kind == "ingest"))
+    assert [path.name for path in site.record.settings.job_folder(0).parent.iterdir()] == [str(job.id)]
+
+
+def test_the_files_of_a_cancelled_upload_go_with_the_next_one(site, coordinator):
+    jobs.prepare(site.record.database)
+    for _ in range(2):
+        send(coordinator, films=[("n1.jpg", sent_film())], manifest=[("m.csv", ROWS)])
+        with site.record.database.read() as session:
+            job = session.scalars(select(Job).where(Job.kind == "ingest").order_by(Job.id.desc())).first()
+        jobs.cancel(site.record.database, job.id)
+    assert [path.name for path in site.record.settings.job_folder(0).parent.iterdir()] == [str(job.id)]
+
+
+def test_only_who_may_send_films_may_send_much(site, coordinator):
+    site.app.config["MAX_CONTENT_LENGTH"] = 5000
+    assert send(coordinator, films=[("n1.jpg", bytes(6000))], manifest=[]).status_code == 302
+    for visitor in (site.visit("reader"), site.visit("engineer"), site.visit()):
+        assert send(visitor, films=[("n1.jpg", bytes(6000))], manifest=[]).status_code == 413
