@@ -32,11 +32,15 @@ export interface CourseEvents extends PanelEvents {
 
 export class Course {
   phase: Phase = "loading";
+  /** When the present case came before the reader, on the clock of events. */
+  shownAt = 0;
   private sitting: Sitting | null = null;
   /** The case that waits while an earlier one is revised; undefined while none is. */
   private current: Sitting | null | undefined;
   private readingPanel: ReadingPanel | null = null;
   private progress = { at: 0, of: 0 };
+  /** The case whose pictures are on their way; null while none is. */
+  private coming: string | null = null;
 
   constructor(
     private readonly fittings: Fittings,
@@ -60,7 +64,9 @@ export class Course {
     await this.attempt(async () => {
       const comparison = await line.until((api) => api.next());
       if (!comparison) return this.allRead((await line.until((api) => api.history())).length);
+      this.coming = comparison.token;
       const sitting = await this.load(comparison);
+      this.coming = null;
       const { n_decided, n_left, n_candidates } = comparison;
       this.progress = { at: n_decided + 1, of: n_decided + n_left };
       await this.show(sitting);
@@ -103,10 +109,9 @@ export class Course {
     await this.show(sitting);
   }
 
-  /** Puts the current case off; it must be one that is being decided. */
-  async postpone(): Promise<void> {
+  /** Puts the current case off, which must be one that is being decided, or one that could not be shown. */
+  async postpone(token = this.sitting?.token): Promise<void> {
     const { line, frame, studio } = this.fittings;
-    const token = this.sitting?.token;
     if (!token || this.isRevising) return;
     await this.attempt(async () => {
       await line.until((api) => api.postpone(token));
@@ -167,6 +172,7 @@ export class Course {
     shown?.leave();
     if (shown !== sitting && shown !== this.current) shown?.close();
     this.sitting = sitting;
+    this.shownAt = performance.now();
     studio.drop();
     this.phase = "reading";
     if (!sitting.isDrawn) this.showReadingPanel(new ReadingPanel(sitting.nCandidates, sitting.asksConfidence, this.room));
@@ -230,9 +236,12 @@ export class Course {
 
   private trouble(error: unknown): void {
     const { frame } = this.fittings;
-    if (!(error instanceof Refused)) console.error(error);
-    const message = error instanceof Refused ? text.refused(error.message, error.hint) : text.unpaintable;
-    frame.showBanner(message, { label: text.nextCase, run: () => void this.next() });
-    this.phase = this.sitting ? "reading" : "away";
+    const { coming } = this;
+    this.coming = null;
+    this.phase = this.sitting && !coming ? "reading" : "away";
+    const next = { label: text.nextCase, run: () => void this.next() };
+    if (error instanceof Refused) return frame.showBanner(text.refused(error.message, error.hint), next);
+    console.error(error);
+    frame.showBanner(text.unpaintable, coming ? { label: text.postpone, run: () => void this.postpone(coming) } : next);
   }
 }

@@ -1,6 +1,6 @@
 /** The line to the server: requests that are repeated until it answers, what is fetched ahead, what waits to be sent. */
 
-import { Api } from "./api";
+import { Api, Refused } from "./api";
 import type { Cabinet } from "./desk";
 import { Drafts } from "./drafts";
 import { Foresight } from "./foresight";
@@ -30,12 +30,19 @@ export class Line {
     return this.patience.until(() => ask(this.api));
   }
 
-  /** Sends what the reader's earlier visits left behind. */
-  async deliverOld(): Promise<void> {
+  /** Sends what the reader's earlier visits left behind; whether the server refused any of it. */
+  async deliverOld(): Promise<boolean> {
+    let isRefused = false;
     for (const parcel of await this.keeping.parcels(this.reader)) {
-      await this.outbox.deliver(parcel);
-      await this.keeping.dropDraft(parcel.token);
+      try {
+        await this.outbox.deliver(parcel);
+        await this.keeping.dropDraft(parcel.token);
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        isRefused = true;
+      }
     }
+    return isRefused;
   }
 
   get cabinet(): Cabinet {

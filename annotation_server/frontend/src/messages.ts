@@ -184,6 +184,7 @@ export const text = {
   unreachable: (seconds: number): string => `The server cannot be reached; trying again in ${seconds} s.`,
   unpaintable: "This film cannot be shown by this browser.",
   tryNow: "Try now",
+  tooLate: "A verdict that waited in this browser came too late: its case had gone to others, or its stage had ended.",
 
   locked: "Locked",
   sessionEnded: "Your session has ended",

@@ -55,6 +55,7 @@ export class Room implements CourseEvents, KeyTarget, LockEvents {
     this.course = new Course(fittings, this);
     this.verdicts = new Verdicts(fittings, this.course, () => this.render());
     new Keyboard(this, this.view, this.frame);
+    this.spareNextCase();
     document.addEventListener("visibilitychange", () => this.visibilityChanged());
     window.addEventListener("pagehide", () => void this.keepDraft());
     window.addEventListener("online", () => this.online());
@@ -65,8 +66,10 @@ export class Room implements CourseEvents, KeyTarget, LockEvents {
 
   /** Sends what an earlier visit left behind, then shows the next case. */
   async start(): Promise<void> {
-    await this.course.attempt(() => this.line.deliverOld());
+    let isRefused = false;
+    await this.course.attempt(async () => void (isRefused = await this.line.deliverOld()));
     await this.course.next();
+    if (isRefused) this.frame.showBanner(text.tooLate);
   }
 
   get mode(): "reading" | "drawing" {
@@ -149,6 +152,16 @@ export class Room implements CourseEvents, KeyTarget, LockEvents {
       if (guide) this.frame.show(guideDialog(guide));
       else this.frame.say(text.noGuide);
     });
+  }
+
+  /** The rest of a double click that decided a case is not meant for the next one. */
+  private spareNextCase(): void {
+    let beganAt = 0;
+    const guard = (event: MouseEvent): void => {
+      if (event.detail <= 1) beganAt = event.timeStamp;
+      else if (beganAt < this.course.shownAt) event.stopPropagation();
+    };
+    this.frame.panel.addEventListener("click", guard, { capture: true });
   }
 
   private renew(): void {
