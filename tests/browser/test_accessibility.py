@@ -5,12 +5,14 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, Request, expect
+from sqlalchemy import select
 
+from annotation_server.services.guiding import publish_guide
 from db.accounts import add_account, find_account
 from db.domain.campaign import RoundState, StageState
 from db.domain.provenance import Role
 from db.invitations import invite
-from db.models import Stage, now
+from db.models import Account, Campaign, Stage, now
 
 pytestmark = pytest.mark.browser
 
@@ -111,6 +113,45 @@ def test_the_reading_screen_in_each_of_its_views(reading_room, assert_accessible
         page.keyboard.press("Escape")
     page.keyboard.press("KeyD")
     expect(page.get_by_role("button", name="Save drawing")).to_be_visible()
+    assert_accessible(page)
+
+
+def test_the_guide_and_what_goes_wrong_on_the_reading_screen(reading_room, assert_accessible) -> None:
+    room, page = reading_room, reading_room.page
+    with room.record.database.write() as session:
+        author = session.scalars(select(Account)).first()
+        publish_guide(session, session.scalars(select(Campaign)).one(), "# Infection\n- ground glass", author=author)
+    room.sign_in()
+    room.enter()
+    page.keyboard.press("KeyH")
+    expect(page.get_by_role("dialog", name="Annotation guide")).to_be_visible()
+    assert_accessible(page)
+    page.keyboard.press("Escape")
+
+    page.keyboard.press("KeyV")
+    expect(page.locator(".shown")).to_have_text("All candidates were shown")
+    page.context.set_offline(True)
+    page.keyboard.press("KeyN")
+    expect(page.locator(".banner")).to_contain_text("Your verdict is kept here")
+    assert_accessible(page)
+    page.context.set_offline(False)
+    expect(page.locator(".count")).to_have_text("2 of 7")
+
+    expect(page.locator(".shown")).to_have_text("All candidates were shown")  # in the grid
+    page.keyboard.press("KeyD")
+    expect(page.locator("#brush-size")).to_be_visible()
+    page.mouse.move(420, 200)
+    page.mouse.down()
+    page.mouse.move(470, 330)
+    page.mouse.up()
+    expect(page.locator(".kept")).to_contain_text("Draft kept")
+    page.reload()
+    expect(page.get_by_role("button", name="Restore it")).to_be_visible()
+    assert_accessible(page)
+    with room.record.database.write() as session:
+        find_account(session, "r1").active = False
+    page.keyboard.press("KeyP")
+    expect(page.get_by_role("dialog", name="Your session has ended")).to_be_visible()
     assert_accessible(page)
 
 

@@ -59,7 +59,7 @@ def right_slot_of(room) -> int:
         return next(slot for slot, position in enumerate(seat.order) if is_right(masks[position]))
 
 
-def test_practice_comes_first_and_teaches_and_the_reader_says_how_sure(asking_room) -> None:
+def test_practice_comes_first_and_teaches_and_the_reader_says_how_sure(asking_room, assert_accessible) -> None:
     room, page = asking_room, asking_room.page
     room.sign_in()
     room.enter()
@@ -72,9 +72,10 @@ def test_practice_comes_first_and_teaches_and_the_reader_says_how_sure(asking_ro
     )
     page.keyboard.press("Enter")
     right = right_slot_of(room)
-    told = "Right. Dice" if right == 4 else f"Candidate {right + 1} was right; it is shown now. Dice"
+    told = "Right. Dice" if right == 4 else f"Candidate {right + 1} was right. Dice"
     expect(page.locator(".banner")).to_contain_text(told)
     expect(page.locator(".large .caption")).to_have_text(f"{right + 1}")
+    assert_accessible(page)
     page.keyboard.press("Space")  # hides the overlays while held, and presses no button
     page.keyboard.press("Digit2")  # the others can still be looked at
     expect(page.locator(".large .caption")).to_have_text("2")
