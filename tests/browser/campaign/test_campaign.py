@@ -29,7 +29,7 @@ N_FOLDS = 3
 OUTLINES = ([(350, 260), (420, 250), (430, 330), (370, 380)], [(600, 330), (660, 320), (690, 400), (620, 410)])
 """Something in each lung, on the screen."""
 
-TRAINING_MS = 120_000
+JOB_MS = 120_000
 
 
 @pytest.mark.usefixtures("worker")
@@ -85,11 +85,11 @@ def found_campaign(chief: Person) -> None:
 def take_films_in(chief: Person) -> None:
     """The films of the import folder; the broken one is named and left out."""
     chief.shot("films-waiting")
-    chief.page.get_by_label("phantoms").check()
+    chief.page.get_by_role("row", name="ward-7").get_by_label("phantoms").check()
     chief.click("Take in ward-7")
     chief.is_told("wait for a worker")
     reload_until(chief.page, "heading", "Ingest: job 1, done")
-    expect(chief.page.locator("main")).to_contain_text("torn")
+    expect(chief.page.get_by_role("row", name=re.compile("^refused .*torn.png is damaged"))).to_be_visible()
     chief.shot("films-taken-in")
 
 
@@ -159,9 +159,9 @@ def train(chief: Person, engineer: Person) -> None:
     chief.is_told("waits for a worker")
     engineer.go("/campaigns/ward")
     part = engineer.page.get_by_role("row").filter(has_text="unet").first
-    expect(part).to_be_visible(timeout=TRAINING_MS)
+    expect(part).to_be_visible(timeout=JOB_MS)
     engineer.shot("training-progress")
-    expect(engineer.page.get_by_role("heading", name=re.compile("^Training.*done"))).to_be_visible(timeout=TRAINING_MS)
+    expect(engineer.page.get_by_role("heading", name=re.compile("^Training.*done"))).to_be_visible(timeout=JOB_MS)
     engineer.shot("training-done")
     engineer.page.get_by_role("link", name="Log of job 2").click()
     expect(engineer.page.get_by_role("heading", name=re.compile("Log of job.*train, done"))).to_be_visible()
@@ -234,7 +234,7 @@ def export(chief: Person, record: Record) -> None:
     page = chief.page
     chief.go("/campaigns/ward/exports")
     chief.click("Make an export")
-    reload_until(page, "link", "Download")
+    expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=JOB_MS)
     chief.shot("exports")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
