@@ -82,6 +82,7 @@ class ReadingRoom:
 @pytest.fixture(scope="session")
 def page_of_browser(chromium: str) -> Iterator[Page]:
     """A page of 1280x720, with nothing kept from earlier tests."""
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
         page = browser.new_page(viewport={"width": 1280, "height": 720})

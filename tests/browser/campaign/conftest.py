@@ -106,7 +106,7 @@ def worker(home: Path) -> Iterator[None]:
     )
     yield
     process.terminate()
-    process.wait()
+    process.wait(30)
 
 
 @pytest.fixture
