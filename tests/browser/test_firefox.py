@@ -136,7 +136,8 @@ def firefox(require: Callable[..., NoReturn], tmp_path_factory: pytest.TempPathF
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         assert process.stderr
         found = next(filter(None, (re.search(r"ws://\S+", line) for line in process.stderr)), None)
-        assert found, f"{program} ended before it listened"
+        if found is None:
+            require("browser", f"{program} ends before it listens")
         with connect(f"{found[0]}/session", max_size=None) as connection:
             browser = Firefox(connection)
             browser.begin()
