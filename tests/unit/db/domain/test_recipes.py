@@ -14,4 +14,4 @@ def test_the_papers_recipe_has_the_papers_numbers() -> None:
 
 def test_our_recipes_let_films_without_infection_teach() -> None:
     for recipe in (recipes.laptop, recipes.demo, recipes.smoke):
-        assert recipe().loss == LossSpec(over="batch", smoothing=1.0, alpha=0.5)
+        assert recipe().loss == LossSpec(over="batch", smoothing=1.0, alpha=0.75)
