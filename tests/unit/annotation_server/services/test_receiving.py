@@ -107,8 +107,8 @@ def test_what_is_no_film_is_refused_by_its_content(tmp_path, name, data, why):
 def test_a_film_that_unpacks_to_too_much_is_refused_by_what_comes_out(tmp_path, monkeypatch):
     monkeypatch.setattr(receiving, "MAX_FILM_BYTES", 2**20)
     monkeypatch.setattr(receiving, "PIECE", 2**16)
-    bomb = bytearray(packed({"n1.png": PNG, "bomb.png": PNG[:8] + bytes(2**22)}))
-    bomb = bytes(bomb).replace(struct.pack("<I", 8 + 2**22), struct.pack("<I", 100))  # it claims to be small
+    bomb = packed({"n1.png": PNG, "bomb.png": PNG[:8] + bytes(2**22)})
+    bomb = bomb.replace(struct.pack("<I", 8 + 2**22), struct.pack("<I", 100))  # it claims to be small
     reception = receive(tmp_path, {"films.zip": bomb})
     assert kept(reception.root) == ["manifest.csv", "n1.png"]
     assert [name for name, _ in reception.refused] == ["bomb.png"]
