@@ -27,8 +27,19 @@ from db.domain.network import NetworkSpec
 from db.domain.provenance import MaskOrigin, Role
 from db.domain.recipe import TrainingRecipe
 from db.domain.study import SeatKind
-from db.models import Campaign, CampaignCase, Candidate, CaseRow, Comparison, MaskRow, Round, Stage
+from db.models import (
+    Campaign,
+    CampaignCase,
+    Candidate,
+    CaseRow,
+    Comparison,
+    MaskRow,
+    PhantomTruth,
+    Round,
+    Stage,
+)
 from db.record import Record
+from db.repository.checks import make_flawed, offer_flawed
 from db.settings import Settings
 from pipelines.simulate import CONSPICUOUS, Phantom, make_phantom
 
@@ -128,6 +139,39 @@ def drawing_room(page_of_browser: Page, drawing_home: Path, tmp_path: Path) -> I
 
 
 @pytest.fixture
+def asking_room(page_of_browser: Page, filled_home: Path, tmp_path: Path) -> Iterator[ReadingRoom]:
+    """A stage with one practice case for each reader, which asks how sure they are and lets a redraw begin anywhere."""
+    home = shutil.copytree(filled_home, tmp_path / "asking")
+    record = Record.open(Settings(home=home))
+    with record.database.write() as session:
+        change_study(session, n_practice_cases=1, with_confidence=True, redraw_from_candidate=True)
+        for case in session.scalars(select(CaseRow)):
+            mask = np.zeros((case.height_px, case.width_px), np.bool_)
+            mask[150:330, 100:220] = mask[180:300, 330:450] = True
+            digest = record.store.put_mask(mask)
+            session.add(PhantomTruth(case_id=case.id, infection_digest=digest, lung_digest=digest))
+    rng = np.random.default_rng(0)
+    sets = make_flawed(record, 1, rng)
+    with record.database.write() as session:
+        offer_flawed(session, session.get_one(Round, 1), sets, rng)
+    record.database.dispose()
+    with serve(home, page_of_browser) as room:
+        yield room
+
+
+@pytest.fixture
+def asking_drawing_room(page_of_browser: Page, drawing_home: Path, tmp_path: Path) -> Iterator[ReadingRoom]:
+    """A stage that is drawn, and asks how sure its readers are."""
+    home = shutil.copytree(drawing_home, tmp_path / "asking")
+    record = Record.open(Settings(home=home))
+    with record.database.write() as session:
+        change_study(session, with_confidence=True)
+    record.database.dispose()
+    with serve(home, page_of_browser) as room:
+        yield room
+
+
+@pytest.fixture
 def serving() -> Any:
     """`serve`, for tests that fill a record of their own."""
     return serve
@@ -205,6 +249,14 @@ def fill(session: Session, record: Record, state: RoundState = RoundState.READIN
     phantom = make_phantom(np.random.default_rng(1), side_px=WIDTH_PX, infected=True, preset=CONSPICUOUS)
     for i in range(N_CASES):
         add_case(session, record, phantom, i)
+
+
+def change_study(session: Session, **fields: object) -> None:
+    """Let the stage's study be another one."""
+    campaign = session.scalars(select(Campaign)).one()
+    definition = json.loads(campaign.definition_json)
+    definition["stages"][0]["study"] |= fields
+    campaign.definition_json = json.dumps(definition, sort_keys=True, separators=(",", ":"))
 
 
 def add_case(session: Session, record: Record, phantom: Phantom, i: int) -> None:

@@ -1,46 +1,16 @@
 """What comes before and beside the choice: the guide, practice with feedback, how sure a reader is."""
 
-import json
 import re
-import shutil
-from typing import Any
 
-import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from db.domain.study import SeatKind
-from db.models import Account, Campaign, Candidate, CaseRow, Comparison, PhantomTruth, Round, Verdict
-from db.record import Record
-from db.repository.checks import is_right, make_flawed, offer_flawed
-from db.settings import Settings
+from db.models import Account, Campaign, Candidate, Comparison, Verdict
+from db.repository.checks import is_right
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def asking_room(page_of_browser, filled_home, tmp_path, serving) -> Any:
-    """The reading room of a stage with one practice case for each reader, which asks how sure they are."""
-    home = shutil.copytree(filled_home, tmp_path / "asking")
-    record = Record.open(Settings(home=home))
-    with record.database.write() as session:
-        campaign = session.scalars(select(Campaign)).one()
-        definition = json.loads(campaign.definition_json)
-        definition["stages"][0]["study"] |= {"n_practice_cases": 1, "with_confidence": True}
-        campaign.definition_json = json.dumps(definition, sort_keys=True, separators=(",", ":"))
-        for case in session.scalars(select(CaseRow)):
-            mask = np.zeros((case.height_px, case.width_px), np.bool_)
-            mask[150:330, 100:220] = mask[180:300, 330:450] = True
-            digest = record.store.put_mask(mask)
-            session.add(PhantomTruth(case_id=case.id, infection_digest=digest, lung_digest=digest))
-    rng = np.random.default_rng(0)
-    sets = make_flawed(record, 1, rng)
-    with record.database.write() as session:
-        offer_flawed(session, session.get_one(Round, 1), sets, rng)
-    record.database.dispose()
-    with serving(home, page_of_browser) as room:
-        yield room
 
 
 def show_all(page: Page) -> None:
@@ -84,15 +54,30 @@ def test_practice_comes_first_and_teaches_and_the_reader_says_how_sure(asking_ro
     with room.record.database.read() as session:
         seat = session.scalars(select(Comparison).where(Comparison.kind == SeatKind.PRACTICE)).one()
         assert [verdict.confidence for verdict in seat.verdicts] == [4]
-    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Next case").first.click()  # the main button says what it does
     expect(page.locator(".banner")).to_be_hidden()
     expect(page.locator(".shown")).to_contain_text("Still to show: 1")
+    page.keyboard.press("Backspace")
+    expect(page.locator(".banner")).to_contain_text("5 accepted")
+    expect(page.locator(".banner")).to_contain_text(told)
+    page.get_by_role("button", name="Return to the current case").click()
+    expect(page.locator(".banner")).to_be_hidden()
     show_all(page)
-    page.keyboard.press("Enter")
+    page.keyboard.press("KeyD")
+    expect(page.get_by_role("button", name="Save drawing")).to_be_visible()
+    page.keyboard.press("Alt+Digit2")
+    expect(page.get_by_role("radio", name="2 of 5")).to_be_checked()
+    page.get_by_role("radio", name="3 of 5").check(force=True)
+    page.mouse.move(420, 200)
+    page.mouse.down()
+    page.mouse.move(520, 300, steps=4)
+    page.mouse.up()
+    page.get_by_role("button", name="Save drawing").click()
     expect(page.locator(".shown")).to_contain_text("Still to show: 1")
     with room.record.database.read() as session:
-        kinds = [verdict.comparison.kind for verdict in session.scalars(select(Verdict).order_by(Verdict.id))]
-    assert kinds == [SeatKind.PRACTICE, SeatKind.READING]
+        verdicts = session.scalars(select(Verdict).order_by(Verdict.id)).all()
+        kinds = [(verdict.comparison.kind, verdict.confidence) for verdict in verdicts]
+    assert kinds == [(SeatKind.PRACTICE, 4), (SeatKind.READING, 3)]
     assert not room.complaints
 
 

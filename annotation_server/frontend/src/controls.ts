@@ -4,7 +4,7 @@ import { h } from "./dom";
 
 export interface Option<Value> {
   readonly value: Value;
-  readonly label: string;
+  readonly label: string | Node;
   readonly description: string;
 }
 

@@ -3,6 +3,7 @@
 import { type Comparison, Refused } from "./api";
 import { command, h } from "./dom";
 import type { Frame } from "./frame";
+import { hint, keymap } from "./hints";
 import type { Line } from "./line";
 import { text } from "./messages";
 import { type PanelEvents, ReadingPanel } from "./panel";
@@ -188,7 +189,7 @@ export class Course {
 
   private showReadingPanel(panel: ReadingPanel): void {
     this.readingPanel = panel;
-    this.fittings.frame.panel.replaceChildren(panel.element, this.fittings.view.panel.element);
+    this.fittings.frame.showPanel(panel.element, this.fittings.view.panel.element);
   }
 
   private allRead(nDecided: number): void {
@@ -198,10 +199,10 @@ export class Course {
     this.phase = "away";
     this.progress = { at: nDecided, of: nDecided };
     frame.setProgress(nDecided, nDecided);
-    frame.panel.replaceChildren();
-    const back = command(text.previous, "⌫", () => this.room.run("previous"));
+    frame.showPanel();
+    const back = command(text.previous, hint("previous"), () => this.room.run("previous"));
     const overview = h("a", { class: "command primary", href: home }, text.overview);
-    frame.showNotice(text.allRead, text.allReadDetail(nDecided), ...(nDecided > 0 ? [back] : []), overview);
+    frame.showNotice(text.allRead, text.allReadDetail(nDecided, keymap.nameOf("previous")), ...(nDecided > 0 ? [back] : []), overview);
   }
 
   private sayRevising(): void {

@@ -7,6 +7,7 @@ import { type DrawingEvents, DrawingPanel, type Task } from "./drawingpanel";
 import { Editor, type Start } from "./editor";
 import type { LoadedCase } from "./film";
 import { usualBrush } from "./hand";
+import { keymap } from "./hints";
 import type { Draft, DrawingOf, Keeping } from "./keeping";
 import { type Mask, type Size, blank, enlarge, unpack } from "./mask";
 import { text } from "./messages";
@@ -76,7 +77,7 @@ export class Desk {
 
   /** Why the drawing cannot be sent as it is. */
   get obstacle(): string | null {
-    if (this.editor.isEmpty) return text.nothingDrawn[this.task.kind];
+    if (this.editor.isEmpty) return text.nothingDrawn[this.task.kind](keymap.nameOf("noInfection"));
     return this.editor.isUnchanged ? text.nothingChanged : null;
   }
 

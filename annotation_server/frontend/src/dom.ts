@@ -21,9 +21,9 @@ export function svg(name: string, attributes: Attributes = {}, ...children: read
 }
 
 /** A button with its key printed on it. */
-export function command(label: string, key: string, run: () => void, kind = ""): HTMLButtonElement {
+export function command(label: string, key: string | Node, run: () => void, kind = ""): HTMLButtonElement {
   const button = h("button", { type: "button", class: `command ${kind}`.trim() }, h("span", {}, label));
-  if (key) button.append(h("kbd", { "aria-hidden": "true" }, key));
+  if (key) button.append(typeof key === "string" ? h("kbd", { "aria-hidden": "true" }, key) : key);
   button.addEventListener("click", run);
   return button;
 }

@@ -6,6 +6,7 @@ import { radios, section, slider } from "./controls";
 import { allow, command, h, press } from "./dom";
 import type { Editor } from "./editor";
 import { TOOLS, type Tool } from "./hand";
+import { hint } from "./hints";
 import type { CaseAction, ToolAction } from "./keys";
 import { text } from "./messages";
 
@@ -24,8 +25,6 @@ export interface Task {
   readonly asksConfidence: boolean;
 }
 
-const KEYS: Readonly<Record<Tool, string>> = { brush: "B", lasso: "Q", polygon: "T" };
-
 export class DrawingPanel {
   readonly element: HTMLElement;
   private readonly tools;
@@ -42,18 +41,18 @@ export class DrawingPanel {
   private readonly kept = h("p", { class: "kept", role: "status" });
 
   constructor(task: Task, editor: Editor, events: DrawingEvents) {
-    const tools = TOOLS.map((tool) => ({ value: tool, label: `${text.tools[tool]} ${KEYS[tool]}`, description: text.tools[tool] }));
-    const run = (label: string, key: string, action: CaseAction | ToolAction, kind = ""): HTMLButtonElement =>
-      command(label, key, () => events.run(action), kind);
+    const tools = TOOLS.map((tool) => ({ value: tool, label: toolLabel(tool), description: text.tools[tool] }));
+    const run = (label: string, action: CaseAction | ToolAction, kind = ""): HTMLButtonElement =>
+      command(label, hint(action), () => events.run(action), kind);
     this.tools = radios<Tool>("tools", text.toolsLabel, tools, (tool) => events.run(tool));
-    this.erase = run(text.erase, "E", "eraser");
-    this.hide = run(text.hideMask, "M", "hideMask");
+    this.erase = run(text.erase, "eraser");
+    this.hide = run(text.hideMask, "hideMask");
     this.size = slider(text.size, "brush-size", { min: 1, max: editor.hand.largest, step: 1 });
     this.size.addEventListener("input", () => events.setBrush(this.size.valueAsNumber));
-    this.undo = run(text.undo, "Ctrl Z", "undo");
-    this.redo = run(text.redo, "Ctrl Y", "redo");
-    this.final = run(text.asItCounts, "U", "asItCounts");
-    this.save = run(text.save, "↵", "accept", "primary");
+    this.undo = run(text.undo, "undo");
+    this.redo = run(text.redo, "redo");
+    this.final = run(text.asItCounts, "asItCounts");
+    this.save = run(text.save, "accept", "primary");
     this.starts = Array.from({ length: task.nStarts }, (_, slot) => {
       const button = command(`${slot + 1}`, "", () => events.startFrom(slot), "mark");
       button.setAttribute("aria-label", text.startFrom(slot));
@@ -73,12 +72,12 @@ export class DrawingPanel {
         h("div", { class: "line" }, h("span", {}, text.size), this.size, this.readout),
         h("div", { class: "pair" }, this.erase, this.hide),
         h("div", { class: "pair" }, this.undo, this.redo),
-        h("div", { class: "pair" }, run(text.fillHoles, "J", "fillHoles"), run(text.removeSpecks, "K", "removeSpecks")),
-        h("div", { class: isFilm ? "pair" : "stack" }, ...(isFilm ? [this.final] : []), run(text.clear, "Del", "clear")),
+        h("div", { class: "pair" }, run(text.fillHoles, "fillHoles"), run(text.removeSpecks, "removeSpecks")),
+        h("div", { class: isFilm ? "pair" : "stack" }, ...(isFilm ? [this.final] : []), run(text.clear, "clear")),
       ),
       ...this.confidence.elements,
       this.save,
-      ...(isFilm ? filmCommands(run) : [run(text.back, "Esc", "leave", "quiet")]),
+      ...(isFilm ? filmCommands(run) : [run(text.back, "leave", "quiet")]),
       this.kept,
     );
   }
@@ -106,11 +105,15 @@ export class DrawingPanel {
   }
 }
 
-type MakeCommand = (label: string, key: string, action: CaseAction, kind?: string) => HTMLButtonElement;
+function toolLabel(tool: Tool): HTMLElement {
+  return h("span", {}, `${text.tools[tool]} `, hint(tool));
+}
+
+type MakeCommand = (label: string, action: CaseAction, kind?: string) => HTMLButtonElement;
 
 function filmCommands(run: MakeCommand): HTMLElement[] {
   return [
-    h("div", { class: "pair" }, run(text.noInfection, "N", "noInfection"), run(text.flag, "F", "flag")),
-    h("div", { class: "pair" }, run(text.previous, "⌫", "previous", "quiet"), run(text.postpone, "P", "postpone", "quiet")),
+    h("div", { class: "pair" }, run(text.noInfection, "noInfection"), run(text.flag, "flag")),
+    h("div", { class: "pair" }, run(text.previous, "previous", "quiet"), run(text.postpone, "postpone", "quiet")),
   ];
 }

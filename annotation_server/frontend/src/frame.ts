@@ -2,6 +2,8 @@
 
 import { REASONS, type UnreadableReason } from "./choice";
 import { command, h } from "./dom";
+import { helpDialog, keysDialog } from "./help";
+import { hint, renewHints } from "./hints";
 import { digitOf } from "./keys";
 import { text } from "./messages";
 
@@ -9,7 +11,7 @@ const TOAST_MS = 6_000;
 
 export interface BannerAction {
   readonly label: string;
-  readonly key?: string;
+  readonly key?: Node;
   readonly run: () => void;
 }
 
@@ -24,13 +26,13 @@ export interface Place {
 
 export class Frame {
   readonly stage = h("div", { class: "stage" });
-  readonly panel = h("aside", { class: "panel" });
+  private readonly panel = h("aside", { class: "panel" });
+  private readonly room = h("div", { class: "room" });
   private readonly progress = h("progress", { max: "1", value: "0", "aria-label": text.progressLabel });
   private readonly count = h("span", { class: "count" });
   private readonly banner = h("div", { class: "banner", role: "status", hidden: "" });
   private readonly toast = h("p", { class: "toast" });
   private readonly live = h("p", { class: "visually-hidden", "aria-live": "polite" });
-  private readonly helpDialog: HTMLDialogElement;
   private toastTimer = 0;
 
   /** `onGuide` is called when the guide is asked for. */
@@ -39,7 +41,6 @@ export class Frame {
     place: Place,
     private readonly onGuide: () => void,
   ) {
-    this.helpDialog = helpDialog();
     const bar = h(
       "header",
       { class: "bar" },
@@ -48,12 +49,12 @@ export class Frame {
       ...(place.phantoms ? [h("span", { class: "phantoms" }, text.phantoms)] : []),
       h("div", { class: "progress" }, this.progress, this.count),
       h("span", { class: "research" }, text.research),
-      command(text.guide, "H", () => this.onGuide(), "quiet"),
-      command(text.help, "?", () => this.toggleHelp(), "quiet"),
+      command(text.guide, hint("guide"), () => this.onGuide(), "quiet"),
+      command(text.help, hint("help"), () => this.showHelp(), "quiet"),
       h("a", { class: "command quiet", href: place.home }, text.leave),
     );
-    const room = h("div", { class: "room" }, this.stage, h("div", { class: "news" }, this.toast, this.banner));
-    root.replaceChildren(bar, room, this.panel, this.live, this.helpDialog);
+    this.room.append(this.stage, h("div", { class: "news" }, this.toast, this.banner));
+    root.replaceChildren(bar, this.room, this.panel, this.live);
     // A mouse click leaves the focus where it was: Enter goes on accepting.
     root.addEventListener("mousedown", (event) => {
       if ((event.target as Element).closest("button, label.option")) event.preventDefault();
@@ -62,6 +63,17 @@ export class Frame {
 
   get hasDialog(): boolean {
     return document.querySelector("dialog[open]") !== null;
+  }
+
+  /** Puts tools over the film's edge. */
+  lay(tools: HTMLElement): void {
+    this.room.append(tools);
+  }
+
+  /** Puts `parts` beside the film. */
+  showPanel(...parts: readonly HTMLElement[]): void {
+    this.panel.replaceChildren(...parts);
+    renewHints(this.panel);
   }
 
   setProgress(at: number, of: number): void {
@@ -112,9 +124,8 @@ export class Frame {
     this.announce(`${title}. ${detail}`);
   }
 
-  toggleHelp(): void {
-    if (this.helpDialog.open) this.helpDialog.close();
-    else this.helpDialog.showModal();
+  showHelp(): void {
+    this.show(helpDialog(() => this.show(keysDialog())));
   }
 
   /** Asks why a film cannot be read; null if the reader thinks better of it. */
@@ -135,22 +146,4 @@ export class Frame {
       });
     });
   }
-}
-
-function helpDialog(): HTMLDialogElement {
-  const dialog = h("dialog", { class: "help", "aria-label": text.helpTitle });
-  const tables = ([["reading", text.helpReading], ["view", text.helpView], ["drawing", text.helpDrawing]] as const).map(
-    ([name, title]) => {
-      const rows = text.keys[name].map(([keys, does]) => h("div", {}, h("dt", {}, h("kbd", {}, keys)), h("dd", {}, does)));
-      return h("section", {}, h("h2", {}, title), h("dl", {}, ...rows));
-    },
-  );
-  const close = command(text.close, "Esc", () => dialog.close(), "quiet");
-  dialog.append(h("h1", {}, text.helpTitle), h("div", { class: "tables" }, ...tables), close);
-  dialog.addEventListener("keydown", (event) => {
-    if (event.key !== "?") return;
-    event.stopPropagation();
-    dialog.close();
-  });
-  return dialog;
 }

@@ -20,6 +20,8 @@ export interface GestureEvents {
   resizeBrush(step: number): void;
   /** Whether a left drag draws; asked when it begins. */
   readonly draws: boolean;
+  /** Whether a left drag, or one finger, changes window and level instead. */
+  readonly shades: boolean;
   strokeBegin(at: Point, erase: boolean, timeMs: number): void;
   strokeMove(points: readonly Point[]): void;
   strokeEnd(): void;
@@ -88,7 +90,7 @@ export class Gestures {
   }
 
   private meaning(event: PointerEvent): Drag["kind"] {
-    if (event.button === 2) return "window";
+    if (event.button === 2 || (event.button === 0 && this.events.shades)) return "window";
     const draws = event.button === PEN_ERASER || (event.button === 0 && !event.shiftKey);
     return draws && this.events.draws ? "stroke" : "pan";
   }
@@ -104,7 +106,7 @@ export class Gestures {
     drag.last = at;
     if (drag.kind === "stroke") this.events.strokeMove(this.path(event));
     else if (drag.kind === "pan") this.events.pan(dx, dy, this.pane);
-    else this.events.shade(dx / this.pane.size.width, dy / this.pane.size.height);
+    else this.shade(dx, dy);
   }
 
   /** Every place that the pointer went through since the last event. Where pages come over plain HTTP only the last. */
@@ -122,11 +124,16 @@ export class Gestures {
     if (!before) return;
     const other = [...this.fingers].find(([key]) => key !== id)?.[1];
     this.fingers.set(id, at);
+    if (!other && this.events.shades) return this.shade(at.x - before.x, at.y - before.y);
     const share = other ? 0.5 : 1;
     this.events.pan((at.x - before.x) * share, (at.y - before.y) * share, this.pane);
     if (!other) return;
     const factor = distance(at, other) / Math.max(1, distance(before, other));
     this.events.zoom({ x: (at.x + other.x) / 2, y: (at.y + other.y) / 2 }, factor, this.pane);
+  }
+
+  private shade(dx: number, dy: number): void {
+    this.events.shade(dx / this.pane.size.width, dy / this.pane.size.height);
   }
 
   private up(event: PointerEvent): void {

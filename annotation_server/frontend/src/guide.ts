@@ -2,6 +2,7 @@
 
 import type { Guide } from "./api";
 import { command, h } from "./dom";
+import { keymap } from "./hints";
 import { text } from "./messages";
 
 export function guideDialog(guide: Guide): HTMLDialogElement {
@@ -11,7 +12,7 @@ export function guideDialog(guide: Guide): HTMLDialogElement {
   dialog.append(h("h1", {}, text.guideVersion(guide.version)), body, close);
   dialog.addEventListener("close", () => dialog.remove());
   dialog.addEventListener("keydown", (event) => {
-    if (event.code !== "KeyH") return;
+    if (event.code !== keymap.codeOf("guide")) return;
     event.stopPropagation();
     dialog.close();
   });

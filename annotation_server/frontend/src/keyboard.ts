@@ -2,14 +2,16 @@
 
 import type { Choice } from "./choice";
 import type { Frame } from "./frame";
-import { type Action, type CaseAction, type ToolAction, actionOf, digitOf, isShadingKey, isViewAction, shadingOf } from "./keys";
+import { keymap } from "./hints";
+import type { Mode } from "./keymap";
+import { type Action, type CaseAction, type ToolAction, actionOf, digitOf, heldOf, isViewAction, shadingOf } from "./keys";
 import type { View } from "./view";
 
 /** Pressed longer than this, a digit's key was held, not tapped. */
 export const HOLD_MS = 250;
 
 export interface KeyTarget {
-  readonly mode: "reading" | "drawing";
+  readonly mode: Mode;
   /** Of the case that is being read; null when there is none. */
   readonly choice: Choice | null;
   run(action: CaseAction | ToolAction): void;
@@ -26,7 +28,7 @@ const REPEATING: readonly Action[] = [
 
 export class Keyboard {
   /** The key of the window or of the level, while it is held. */
-  private shading: string | null = null;
+  private shading: "window" | "level" | null = null;
   private held: { code: string; slot: number | null; since: number } | null = null;
 
   constructor(
@@ -44,9 +46,10 @@ export class Keyboard {
     const shading = shadingOf(this.shading, event.code);
     if (!shading && belongsToControl(event)) return;
     const digit = digitOf(event.code);
+    const held = heldOf(event, this.target.mode, keymap);
     if (shading) this.view.run(shading);
-    else if (isShadingKey(event)) this.shading = event.code;
-    else if (event.code === "Space") this.view.hideOverlays(true);
+    else if (held === "hideOverlays") this.view.hideOverlays(true);
+    else if (held) this.shading = held;
     else if (digit !== null && event.altKey) this.target.setConfidence(digit);
     else if (digit !== null && this.target.choice && !event.ctrlKey && !event.altKey) this.digit(digit, event);
     else if (!this.act(event)) return;
@@ -54,7 +57,7 @@ export class Keyboard {
   }
 
   private act(event: KeyboardEvent): boolean {
-    const action = actionOf(event, this.target.mode);
+    const action = actionOf(event, this.target.mode, keymap);
     if (!action) return false;
     if (event.repeat && !REPEATING.includes(action)) return true;
     if (isViewAction(action)) this.view.run(action);
@@ -74,8 +77,8 @@ export class Keyboard {
   }
 
   private up(event: KeyboardEvent): void {
-    if (event.code === "Space") this.view.hideOverlays(false);
-    if (this.shading === event.code) this.shading = null;
+    if (event.code === keymap.codeOf("hideOverlays")) this.view.hideOverlays(false);
+    if (this.shading && event.code === keymap.codeOf(this.shading)) this.shading = null;
     if (this.held?.code !== event.code) return;
     const { slot, since } = this.held;
     this.held = null;

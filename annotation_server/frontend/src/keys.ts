@@ -1,8 +1,11 @@
-/** Keys by their place on the keyboard (`event.code`), so that every layout has them under the same fingers. */
+/** What key presses ask for. */
+
+import { type Held, type Keymap, type Mode, isHeld } from "./keymap";
 
 const VIEW_ACTIONS = [
   "toggleGrid", "overlayStyle", "lessOpaque", "moreOpaque", "disagreement", "lungs", "autoWindow", "contrast", "invert", "reset",
   "wider", "narrower", "brighter", "darker", "zoomIn", "zoomOut", "panLeft", "panRight", "panUp", "panDown",
+  "dragGreys",
 ] as const; // prettier-ignore
 
 const TOOL_ACTIONS = [
@@ -39,21 +42,10 @@ export interface KeyPress {
   readonly shiftKey: boolean;
 }
 
-const EVERYWHERE: Readonly<Record<string, Action>> = {
-  Enter: "accept", NumpadEnter: "accept", Escape: "leave", KeyO: "overlayStyle", Comma: "lessOpaque",
-  Period: "moreOpaque", KeyA: "autoWindow", KeyC: "contrast", KeyI: "invert", KeyR: "reset", ArrowLeft: "panLeft", ArrowRight: "panRight", ArrowUp: "panUp", ArrowDown: "panDown",
-  KeyG: "lungs", KeyH: "guide",
-}; // prettier-ignore
-
-const READING: Readonly<Record<string, Action>> = {
-  KeyE: "touchUp", KeyD: "denyAll", KeyN: "noInfection", KeyF: "flag", Backspace: "previous", KeyP: "postpone",
-  KeyV: "toggleGrid", KeyX: "disagreement",
-}; // prettier-ignore
-
-const DRAWING: Readonly<Record<string, Action>> = {
-  KeyB: "brush", KeyE: "eraser", KeyQ: "lasso", KeyT: "polygon", BracketLeft: "smaller", BracketRight: "larger",
-  KeyJ: "fillHoles", KeyK: "removeSpecks", Delete: "clear", KeyM: "hideMask", KeyU: "asItCounts",
-  KeyN: "noInfection", KeyF: "flag", Backspace: "previous", KeyP: "postpone",
+/** Keys that nobody can change. */
+const FIXED: Readonly<Record<string, Action>> = {
+  Enter: "accept", NumpadEnter: "accept", Escape: "leave", ArrowLeft: "panLeft", ArrowRight: "panRight", ArrowUp: "panUp",
+  ArrowDown: "panDown",
 }; // prettier-ignore
 
 /** By what is printed on the key, where that is the point of it. Help comes first, wherever a layout has its key. */
@@ -61,35 +53,44 @@ const HELP: Readonly<Record<string, Action>> = { "?": "help", F1: "help" };
 const PRINTED: Readonly<Record<string, Action>> = { "+": "zoomIn", "=": "zoomIn", "-": "zoomOut" };
 
 /** What a key press asks for, null if nothing. Undo and redo follow the letter that is printed on the key. */
-export function actionOf(press: KeyPress, mode: "reading" | "drawing"): Action | null {
+export function actionOf(press: KeyPress, mode: Mode, keymap: Keymap): Action | null {
   if (press.altKey) return null;
   if (press.ctrlKey || press.metaKey) {
     const [undo, redo] = mode === "drawing" ? (["undo", "redo"] as const) : (["takeBack", null] as const);
     if (press.key.toLowerCase() === "z") return press.shiftKey ? redo : undo;
     return press.key.toLowerCase() === "y" ? redo : null;
   }
-  const ofMode = (mode === "reading" ? READING : DRAWING)[press.code];
-  return HELP[press.key] ?? ofMode ?? PRINTED[press.key] ?? EVERYWHERE[press.code] ?? null;
+  const changeable = keymap.find(press.code, mode);
+  if (HELP[press.key]) return HELP[press.key];
+  if (changeable && !isHeld(changeable)) return changeable;
+  return PRINTED[press.key] ?? FIXED[press.code] ?? null;
+}
+
+/** What works for as long as its key is held; null if the press holds nothing. */
+export function heldOf({ code, ctrlKey, metaKey, altKey }: KeyPress, mode: Mode, keymap: Keymap): Held | null {
+  const found = ctrlKey || metaKey || altKey ? null : keymap.find(code, mode);
+  return found && isHeld(found) ? found : null;
 }
 
 /** What an arrow does while the key of the window or of the level is held; as a right drag does it. */
-const SHADING: Readonly<Record<string, Readonly<Record<string, ViewAction>>>> = {
-  KeyW: { ArrowRight: "wider", ArrowUp: "wider", ArrowLeft: "narrower", ArrowDown: "narrower" },
-  KeyL: { ArrowRight: "brighter", ArrowUp: "brighter", ArrowLeft: "darker", ArrowDown: "darker" },
+const SHADING: Readonly<Record<Exclude<Held, "hideOverlays">, Readonly<Record<string, ViewAction>>>> = {
+  window: { ArrowRight: "wider", ArrowUp: "wider", ArrowLeft: "narrower", ArrowDown: "narrower" },
+  level: { ArrowRight: "brighter", ArrowUp: "brighter", ArrowLeft: "darker", ArrowDown: "darker" },
 };
 
-/** Whether a key gives the arrows another meaning while it is held. */
-export function isShadingKey({ code, ctrlKey, metaKey, altKey }: KeyPress): boolean {
-  return code in SHADING && !ctrlKey && !metaKey && !altKey;
-}
-
 /** What `code` does to window or level while `held` is. */
-export function shadingOf(held: string | null, code: string): ViewAction | null {
-  return held === null ? null : (SHADING[held]?.[code] ?? null);
+export function shadingOf(held: "window" | "level" | null, code: string): ViewAction | null {
+  return held === null ? null : (SHADING[held][code] ?? null);
 }
 
 /** The digit of a key of the main block or the numeric pad. */
 export function digitOf(code: string): number | null {
   const match = /^(?:Digit|Numpad)(\d)$/.exec(code);
   return match ? Number(match[1]) : null;
+}
+
+/** Whether a key's meaning is fixed: digits, Enter, arrows, and what is printed with a meaning; or the browser's own. */
+export function isFixed({ code, key, ctrlKey, metaKey, altKey }: KeyPress): boolean {
+  if (ctrlKey || metaKey || altKey || code === "" || code in FIXED || key in HELP || key in PRINTED) return true;
+  return /^(Digit|Numpad|F\d|Tab$|ContextMenu|PrintScreen)/.test(code);
 }

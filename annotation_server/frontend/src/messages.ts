@@ -3,6 +3,7 @@
 import type { Whereabouts } from "./autosave";
 import type { UnreadableReason, VerdictKind } from "./choice";
 import type { Tool } from "./hand";
+import type { Changeable } from "./keymap";
 import type { Style } from "./overlay";
 import type { Refusal } from "./session";
 
@@ -34,6 +35,77 @@ const notUnlocked: Readonly<Record<Refusal, string>> = {
   tooOften: "That was tried too often. Wait a minute.",
   unreachable: "The server cannot be reached. Try again in a moment.",
 };
+
+/** What a key does that can be changed. */
+const does: Readonly<Record<Changeable, string>> = {
+  touchUp: "touch up the selected one",
+  denyAll: "deny all and redraw",
+  noInfection: "no infection",
+  flag: "flag an unreadable film",
+  previous: "revise the previous verdict",
+  postpone: "postpone",
+  guide: "annotation guide",
+  toggleGrid: "large film or grid",
+  hideOverlays: "held: hide overlays",
+  overlayStyle: "outline, fill or both",
+  lessOpaque: "less opaque",
+  moreOpaque: "more opaque",
+  disagreement: "where candidates disagree",
+  lungs: "lung outline",
+  autoWindow: "automatic window",
+  contrast: "local contrast",
+  window: "held: arrows change the window",
+  level: "held: arrows change the level",
+  invert: "invert",
+  reset: "reset the view",
+  brush: "brush",
+  lasso: "lasso",
+  polygon: "polygon",
+  eraser: "erase on or off",
+  smaller: "smaller brush",
+  larger: "larger brush",
+  fillHoles: "fill holes",
+  removeSpecks: "remove specks below the brush",
+  clear: "clear",
+  hideMask: "hide the mask",
+  asItCounts: "as it will count",
+};
+
+/** A key that can be changed; or any other key, or the mouse, and what it does. */
+export type KeyRow = Changeable | readonly [keys: string, does: string];
+
+const keys: Readonly<Record<"reading" | "view" | "drawing", readonly KeyRow[]>> = {
+  reading: [
+    ["1 to 5", "select; hold to flip to it"],
+    ["0", "film alone"],
+    ["Enter", "accept the selected one"],
+    ["Shift 1 to 5", "also acceptable"],
+    "touchUp", "denyAll", "noInfection", "flag", "previous", "postpone",
+    ["Alt 1 to 5", "how sure you are, where asked"],
+    "guide",
+    ["Ctrl Z", "take the last verdict back"],
+  ],
+  view: [
+    "toggleGrid", "hideOverlays", "overlayStyle", "lessOpaque", "moreOpaque", "disagreement", "lungs", "autoWindow", "contrast",
+    "window", "level", "invert", "reset",
+    ["Wheel, + -", "zoom"],
+    ["Left drag, arrows", "pan"],
+    ["Right drag", "window and level"],
+  ],
+  drawing: [
+    "brush", "lasso", "polygon", "eraser",
+    ["Ctrl held", "erase, cut out"],
+    "smaller", "larger",
+    ["Shift wheel", "size"],
+    ["Enter, double click", "close the polygon"],
+    ["previous", "polygon: last corner back"],
+    "fillHoles", "removeSpecks", "clear", "hideMask", "asItCounts",
+    ["Ctrl Z, Ctrl Y", "undo, redo"],
+    ["Pen", "draw; fingers pan and zoom"],
+    ["Shift drag", "pan"],
+    ["Enter, Esc", "save, back"],
+  ],
+}; // prettier-ignore
 
 export const text = {
   product: "Overread",
@@ -93,6 +165,10 @@ export const text = {
   noGreys: "This browser does not let the page compute that.",
   invert: "Invert",
   reset: "Reset",
+  touchbar: "Grey values",
+  dragGreys: "Drag greys",
+  dragGreysHint: "One finger now changes window and level, two fingers zoom and pan.",
+  holdToHide: "Hold to hide",
 
   flagTitle: "Why can this film not be read?",
   reasons,
@@ -123,9 +199,9 @@ export const text = {
   save: "Save drawing",
   back: "Back",
   nothingDrawn: {
-    touchUp: "Nothing is left. If there is no infection, go back and press N.",
-    redraw: "Nothing is drawn. If there is no infection, go back and press N.",
-    draw: "Nothing is drawn. If there is no infection, press N.",
+    touchUp: (key: string): string => `Nothing is left. If there is no infection, go back and press ${key}.`,
+    redraw: (key: string): string => `Nothing is drawn. If there is no infection, go back and press ${key}.`,
+    draw: (key: string): string => `Nothing is drawn. If there is no infection, press ${key}.`,
   },
   clearFirst: "Something is drawn. Save it, or clear it first.",
   nothingChanged: "Nothing was changed. To take the candidate as it is, go back and accept it.",
@@ -163,9 +239,9 @@ export const text = {
   },
   nextReady: (at: number, of: number, nCandidates: number): string =>
     `Case ${at} of ${of}, ${nCandidates === 0 ? "to draw" : `${nCandidates} candidates`}`,
-  saved: (kind: VerdictKind, slot: number | null): string => {
+  saved: (kind: VerdictKind, slot: number | null, previousKey: string): string => {
     const what = slot === null ? verdicts[kind] : `${slot + 1} ${verdicts[kind]}`;
-    return `Saved: ${what}. ${kind === "drawn" ? "Backspace" : "Ctrl+Z"} takes it back.`;
+    return `Saved: ${what}. ${kind === "drawn" ? previousKey : "Ctrl+Z"} takes it back.`;
   },
   revised: "Saved: verdict revised.",
   postponed: "Postponed.",
@@ -174,10 +250,10 @@ export const text = {
     `Earlier case, ${slot === null ? verdicts[kind] : `${slot + 1} ${verdicts[kind]}`}. A new verdict replaces it.`,
   toCurrent: "Return to the current case",
   allRead: "All cases are read",
-  allReadDetail: (n: number): string =>
+  allReadDetail: (n: number, previousKey: string): string =>
     n === 0
       ? "There is nothing to read in this stage now."
-      : `You read ${n} ${once(n, "case", "cases")}. Until the stage locks you can go back with Backspace.`,
+      : `You read ${n} ${once(n, "case", "cases")}. Until the stage locks you can go back with ${previousKey}.`,
   overview: "To the overview",
 
   waiting: (seconds: number): string => `No connection. Your verdict is kept here; trying again in ${seconds} s.`,
@@ -199,57 +275,17 @@ export const text = {
   nextCase: "Next case",
 
   helpTitle: "Keys and mouse",
-  helpReading: "Reading",
-  helpView: "View",
-  helpDrawing: "Drawing",
-  keys: {
-    reading: [
-      ["1 to 5", "select; hold to flip to it"],
-      ["0", "film alone"],
-      ["Enter", "accept the selected one"],
-      ["Shift 1 to 5", "also acceptable"],
-      ["E", "touch up the selected one"],
-      ["D", "deny all and redraw"],
-      ["N", "no infection"],
-      ["F", "flag an unreadable film"],
-      ["Backspace", "revise the previous verdict"],
-      ["P", "postpone"],
-      ["Alt 1 to 5", "how sure you are, where asked"],
-      ["H", "annotation guide"],
-      ["Ctrl Z", "take the last verdict back"],
-    ],
-    view: [
-      ["V", "large film or grid"],
-      ["Space held", "hide overlays"],
-      ["O", "outline, fill or both"],
-      [", .", "opacity"],
-      ["X", "where candidates disagree"],
-      ["G", "lung outline"],
-      ["A", "automatic window"],
-      ["C", "local contrast"],
-      ["W, L with arrows", "window, level"],
-      ["I", "invert"],
-      ["R", "reset the view"],
-      ["Wheel, + -", "zoom"],
-      ["Left drag, arrows", "pan"],
-      ["Right drag", "window and level"],
-    ],
-    drawing: [
-      ["B, Q, T", "brush, lasso, polygon"],
-      ["E", "erase on or off"],
-      ["Ctrl held", "erase, cut out"],
-      ["[ ], Shift wheel", "size"],
-      ["Enter, double click", "close the polygon"],
-      ["Backspace, Esc", "last corner back, give up"],
-      ["J", "fill holes"],
-      ["K", "remove specks below the brush"],
-      ["Del", "clear"],
-      ["M, Space held", "hide the mask"],
-      ["U", "as it will count"],
-      ["Ctrl Z, Ctrl Y", "undo, redo"],
-      ["Pen", "draw; fingers pan and zoom"],
-      ["Shift drag", "pan"],
-      ["Enter, Esc", "save, back"],
-    ],
-  },
+  helpOf: { reading: "Reading", view: "View", drawing: "Drawing" },
+  does,
+  keys,
+  changeKeys: "Change keys",
+  keysTitle: "Keys",
+  keysHint: "Choose a key, then press the one that you want instead. Changes stay in this browser.",
+  keyOf: (does: string, key: string): string => `${does}: ${key}`,
+  pressKey: (does: string): string => `Press the new key for "${does}". Esc leaves it as it is.`,
+  keyIsFixed: (key: string): string => `${key} always means the same. Press another key.`,
+  keyIsTaken: (key: string, does: string): string => `${key} is the key for "${does}". Press another key, or change that one first.`,
+  keyChanged: (does: string, key: string): string => `${key} is now the key for "${does}".`,
+  resetKeys: "Usual keys",
+  keysReset: "All keys are the usual ones again.",
 } as const;

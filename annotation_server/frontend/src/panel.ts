@@ -4,6 +4,7 @@ import type { Choice } from "./choice";
 import { confidenceLine } from "./confidence";
 import { radios, section, slider } from "./controls";
 import { allow, command, h, press, relabel } from "./dom";
+import { hint } from "./hints";
 import type { CaseAction, ViewAction } from "./keys";
 import { text } from "./messages";
 import { STYLES, type Look, type Style } from "./overlay";
@@ -17,6 +18,7 @@ export interface PanelEvents {
 
 export interface ViewEvents {
   run(action: ViewAction): void;
+  hideOverlays(hidden: boolean): void;
   setStyle(style: Style): void;
   setOpacity(opacity: number): void;
   setGrid(grid: boolean): void;
@@ -48,15 +50,15 @@ export class ReadingPanel {
       button.setAttribute("aria-label", `${text.alsoAcceptable}: ${slot + 1}`);
       return button;
     });
-    const run = (label: string, key: string, action: CaseAction, kind = ""): HTMLButtonElement =>
-      command(label, key, () => events.run(action), kind);
-    this.accept = run(text.choose, "↵", "accept", "primary");
-    this.touchUp = run(text.touchUp(null), "E", "touchUp");
-    this.denyAll = run(text.denyAll, "D", "denyAll");
-    this.noInfection = run(text.noInfection, "N", "noInfection");
-    this.flag = run(text.flag, "F", "flag");
-    this.previous = run(text.previous, "⌫", "previous", "quiet");
-    this.postpone = run(text.postpone, "P", "postpone", "quiet");
+    const run = (label: string, action: CaseAction, kind = ""): HTMLButtonElement =>
+      command(label, hint(action), () => events.run(action), kind);
+    this.accept = run(text.choose, "accept", "primary");
+    this.touchUp = run(text.touchUp(null), "touchUp");
+    this.denyAll = run(text.denyAll, "denyAll");
+    this.noInfection = run(text.noInfection, "noInfection");
+    this.flag = run(text.flag, "flag");
+    this.previous = run(text.previous, "previous", "quiet");
+    this.postpone = run(text.postpone, "postpone", "quiet");
     this.confidence = confidenceLine(asksConfidence, (value) => events.setConfidence(value));
     const marks = h("div", { class: "marks" }, h("span", {}, text.alsoAcceptable), ...this.also);
     this.element = h(
@@ -105,6 +107,8 @@ export interface ViewState {
   readonly lungs: boolean;
   readonly contrast: boolean;
   readonly inverted: boolean;
+  /** Whether a plain drag changes window and level. */
+  readonly shading: boolean;
   readonly drawing: boolean;
 }
 
@@ -129,19 +133,20 @@ export class ViewPanel {
     this.layout = radios("layout", text.layout, views, (grid) => events.setGrid(grid));
     this.styles = radios("styles", text.overlay, styles, (style) => events.setStyle(style));
     this.opacity.addEventListener("input", () => events.setOpacity(this.opacity.valueAsNumber));
-    this.disagreement = command(text.disagreement, "X", () => events.run("disagreement"), "quiet");
-    this.lungs = command(text.lungs, "G", () => events.run("lungs"), "quiet");
-    const autoWindow = command(text.autoWindow, "A", () => events.run("autoWindow"), "quiet");
-    this.contrast = command(text.contrast, "C", () => events.run("contrast"), "quiet");
-    this.invert = command(text.invert, "I", () => events.run("invert"), "quiet");
-    this.layoutLine = h("div", { class: "line" }, this.layout.element, h("kbd", { "aria-hidden": "true" }, "V"));
+    const run = (label: string, action: ViewAction, kind = "quiet"): HTMLButtonElement =>
+      command(label, hint(action), () => events.run(action), kind);
+    this.disagreement = run(text.disagreement, "disagreement");
+    this.lungs = run(text.lungs, "lungs");
+    this.contrast = run(text.contrast, "contrast", "quiet in-touchbar");
+    this.invert = run(text.invert, "invert", "quiet in-touchbar");
+    this.layoutLine = h("div", { class: "line" }, this.layout.element, hint("toggleGrid"));
     this.element = section(
       text.view,
       this.layoutLine,
-      h("div", { class: "line" }, this.styles.element, h("kbd", { "aria-hidden": "true" }, "O")),
-      h("div", { class: "line" }, h("span", {}, text.opacity), this.opacity, h("kbd", { "aria-hidden": "true" }, ", .")),
-      h("div", { class: "trio" }, autoWindow, this.contrast, this.lungs),
-      h("div", { class: "trio" }, this.disagreement, this.invert, command(text.reset, "R", () => events.run("reset"), "quiet")),
+      h("div", { class: "line" }, this.styles.element, hint("overlayStyle")),
+      h("div", { class: "line" }, h("span", {}, text.opacity), this.opacity, hint("lessOpaque", "moreOpaque")),
+      h("div", { class: "trio" }, run(text.autoWindow, "autoWindow", "quiet in-touchbar"), this.contrast, this.lungs),
+      h("div", { class: "trio" }, this.disagreement, this.invert, run(text.reset, "reset", "quiet in-touchbar")),
     );
     this.element.classList.add("view");
   }

@@ -6,6 +6,7 @@ import "./controls.css";
 import "./panel.css";
 import "./dialogs.css";
 import "./lock.css";
+import "./touch.css";
 import { Room } from "./room";
 
 const root = document.querySelector<HTMLElement>("#reading");

@@ -5,6 +5,7 @@ import { CONFIDENCES, type Choice } from "./choice";
 import { Course, type CourseEvents } from "./course";
 import { Frame } from "./frame";
 import { guideDialog } from "./guide";
+import { learnLayout } from "./hints";
 import { Idle } from "./idle";
 import { type KeyTarget, Keyboard } from "./keyboard";
 import { type CaseAction, type ToolAction, isToolAction } from "./keys";
@@ -49,6 +50,7 @@ export class Room implements CourseEvents, KeyTarget, LockEvents {
       onBrush: () => this.studio.brushChanged(),
     });
     this.view = new View(this.screen, (message) => this.frame.say(message));
+    this.frame.lay(this.view.touchbar.element);
     this.studio = new Studio(this.frame, this.screen, this.view, this.line.cabinet, (action) => this.run(action));
     const { line, frame, screen, view, studio } = this;
     const fittings = { line, frame, screen, view, studio, home };
@@ -62,6 +64,7 @@ export class Room implements CourseEvents, KeyTarget, LockEvents {
     window.addEventListener("pointerdown", () => (this.active = true));
     window.addEventListener("keydown", () => (this.active = true));
     setInterval(() => this.renew(), RENEW_MS);
+    void learnLayout();
   }
 
   /** Sends what an earlier visit left behind, then shows the next case. */
@@ -96,7 +99,7 @@ export class Room implements CourseEvents, KeyTarget, LockEvents {
     previous: () => void (this.studio.takeCornerBack() || this.course.previous()),
     postpone: () => void (this.verdicts.deciding && this.course.postpone()),
     takeBack: () => void this.course.previous(),
-    help: () => this.frame.toggleHelp(),
+    help: () => this.frame.showHelp(),
     guide: () => void this.showGuide(),
     leave: () => void (this.studio.cancelLine() || this.course.leave()),
   };

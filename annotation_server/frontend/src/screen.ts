@@ -31,6 +31,8 @@ export class Screen implements GestureEvents {
   maskHidden = false;
   showsDisagreement = false;
   showsLungs = false;
+  /** Whether a plain drag changes window and level. */
+  shades = false;
   /** The film with local contrast. */
   contrast = false;
   readonly window = new Window();
@@ -83,6 +85,7 @@ export class Screen implements GestureEvents {
 
   edit(editor: Editor | null): void {
     this.editing = editor;
+    this.shades = false;
     this.maskHidden = false;
     this.hover(null);
     this.build();

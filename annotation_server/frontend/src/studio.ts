@@ -30,7 +30,7 @@ export class Studio implements DeskEvents {
     if (slot !== null) sitting.choice.select(slot);
     const desk = await Desk.prepare(sitting.loaded, slot, this.cabinet, this);
     this.at = { desk, sitting };
-    this.frame.panel.replaceChildren(desk.panel.element, this.view.panel.element);
+    this.frame.showPanel(desk.panel.element, this.view.panel.element);
     this.frame.hideBanner();
     this.screen.edit(desk.editor);
     this.update();

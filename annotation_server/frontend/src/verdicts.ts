@@ -5,6 +5,7 @@ import { base64 } from "./bytes";
 import type { Choice, Decision, UnreadableReason, VerdictKind } from "./choice";
 import type { Course, Fittings } from "./course";
 import type { Editor } from "./editor";
+import { hint, keymap } from "./hints";
 import { text } from "./messages";
 import type { Sitting } from "./sitting";
 
@@ -107,7 +108,7 @@ export class Verdicts {
     frame.hideBanner();
     if (feedback) await this.teach(sitting.choice, decision.slot, feedback);
     await this.course.goOn();
-    frame.say(revised ? text.revised : text.saved(decision.kind, decision.slot));
+    frame.say(revised ? text.revised : text.saved(decision.kind, decision.slot, keymap.nameOf("previous")));
   }
 
   /** Shows what was right in a practice case, until the reader goes on; the candidates can be flipped through meanwhile. */
@@ -119,7 +120,7 @@ export class Verdicts {
     const seen = new Promise<void>((resolve) => (this.seen = resolve));
     screen.invalidate(false);
     this.render();
-    frame.showBanner(message, { label: text.nextCase, key: "↵", run: () => this.seen?.() });
+    frame.showBanner(message, { label: text.nextCase, key: hint("accept"), run: () => this.seen?.() });
     frame.announce(message);
     await seen;
     this.seen = null;

@@ -5,6 +5,7 @@ import { text } from "./messages";
 import { STYLES, type Style } from "./overlay";
 import { type ViewEvents, ViewPanel } from "./panel";
 import type { Screen } from "./screen";
+import { TouchBar } from "./touchbar";
 
 const PAN_PX = 60;
 const ZOOM_STEP = 1.25;
@@ -13,6 +14,7 @@ const SHADE_STEP = 0.04;
 
 export class View implements ViewEvents {
   readonly panel = new ViewPanel(this);
+  readonly touchbar = new TouchBar(this);
 
   /** `say` tells the reader what could not be done. */
   constructor(
@@ -38,6 +40,7 @@ export class View implements ViewEvents {
     narrower: () => this.screen.shade(-SHADE_STEP, 0),
     brighter: () => this.screen.shade(0, -SHADE_STEP),
     darker: () => this.screen.shade(0, SHADE_STEP),
+    dragGreys: () => this.toggleDrag(),
     invert: () => this.screen.invert(),
     reset: () => this.screen.reset(),
     zoomIn: () => this.screen.zoomBy(ZOOM_STEP),
@@ -72,9 +75,11 @@ export class View implements ViewEvents {
   }
 
   update(): void {
-    const { look, grid, showsDisagreement, showsLungs, contrast, window, draws } = this.screen;
-    const shown = { disagreement: showsDisagreement, lungs: showsLungs, contrast, inverted: window.isInverted };
-    this.panel.update({ look, grid, ...shown, drawing: draws });
+    const { look, grid, contrast, window, draws: drawing, shades: shading } = this.screen;
+    const { showsDisagreement: disagreement, showsLungs: lungs } = this.screen;
+    const state = { look, grid, disagreement, lungs, contrast, inverted: window.isInverted, drawing, shading };
+    this.panel.update(state);
+    this.touchbar.update(state);
   }
 
   private compute(work: Promise<void>): void {
@@ -82,6 +87,11 @@ export class View implements ViewEvents {
       () => this.update(),
       () => this.say(text.noGreys),
     );
+  }
+
+  private toggleDrag(): void {
+    this.screen.shades = !this.screen.shades;
+    if (this.screen.shades) this.say(text.dragGreysHint);
   }
 
   private toggleDisagreement(): void {

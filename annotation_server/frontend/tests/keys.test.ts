@@ -1,6 +1,10 @@
 import { expect, it } from "vitest";
 
-import { actionOf, digitOf, isShadingKey, shadingOf } from "../src/keys";
+import { Keymap } from "../src/keymap";
+import { actionOf as ask, digitOf, heldOf, type KeyPress, shadingOf } from "../src/keys";
+
+const KEYMAP = new Keymap({ getItem: () => null, setItem: () => undefined, removeItem: () => undefined });
+const actionOf = (press: KeyPress, mode: "reading" | "drawing") => ask(press, mode, KEYMAP);
 
 const NONE = { ctrlKey: false, metaKey: false, altKey: false, shiftKey: false };
 
@@ -50,9 +54,9 @@ it("keeps the brush's keys where a layout prints plus or minus on them", () => {
 it("changes window and level by the arrows while their key is held, which pan otherwise", () => {
   expect(actionOf({ ...NONE, code: "ArrowLeft", key: "ArrowLeft" }, "reading")).toBe("panLeft");
   expect(shadingOf(null, "ArrowLeft")).toBeNull();
-  expect(shadingOf("KeyW", "ArrowLeft")).toBe("narrower");
-  expect(shadingOf("KeyL", "ArrowUp")).toBe("brighter");
-  expect(shadingOf("KeyL", "KeyW")).toBeNull();
-  expect(isShadingKey({ ...NONE, code: "KeyW", key: "z" })).toBe(true);
-  expect(isShadingKey({ ...NONE, ctrlKey: true, code: "KeyW", key: "w" })).toBe(false);
+  expect(shadingOf("window", "ArrowLeft")).toBe("narrower");
+  expect(shadingOf("level", "ArrowUp")).toBe("brighter");
+  expect(shadingOf("level", "KeyW")).toBeNull();
+  expect(heldOf({ ...NONE, code: "KeyW", key: "z" }, "reading", KEYMAP)).toBe("window");
+  expect(heldOf({ ...NONE, ctrlKey: true, code: "KeyW", key: "w" }, "reading", KEYMAP)).toBeNull();
 });
