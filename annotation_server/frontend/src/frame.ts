@@ -26,7 +26,7 @@ export interface Place {
 
 export class Frame {
   readonly stage = h("div", { class: "stage" });
-  private readonly panel = h("aside", { class: "panel" });
+  readonly panel = h("aside", { class: "panel" });
   private readonly room = h("div", { class: "room" });
   private readonly progress = h("progress", { max: "1", value: "0", "aria-label": text.progressLabel });
   private readonly count = h("span", { class: "count" });
