@@ -41,7 +41,7 @@ def test_reading_in_each_of_its_states(asking_room, stands) -> None:
     stands("practice")
     show_all(page)
     page.keyboard.press("Enter")
-    expect(page.locator(".banner")).to_contain_text("right")
+    expect(page.locator(".banner")).to_contain_text("Dice")
     stands("feedback")
     page.keyboard.press("Enter")
     expect(page.locator(".count")).to_have_text("2 of 8")
