@@ -33,10 +33,11 @@ def keep_maps(session: Session, checkpoint: Checkpoint, maps: Mapping[int, str])
     )
 
 
-def offer_candidates(context: JobContext, round_id: int) -> None:
+def offer_candidates(context: JobContext, round_id: int, *, are_late: bool = False) -> None:
     """Offer the masks of a round's networks to its readers, all at once, and end the job.
 
-    Every case gets its candidates at positions drawn at random and its free seats; check and practice cases get theirs.
+    Every case gets its candidates at positions drawn at random and its free seats; check and practice cases get theirs,
+    unless the cases come late to a round that has them.
     The round is read from then on.
 
     Raises
@@ -47,7 +48,7 @@ def offer_candidates(context: JobContext, round_id: int) -> None:
         If a mask descends from a network that saw its component, or a case lacks candidates. Nothing is offered.
     """
     entropy = np.random.default_rng()  # not the campaign's seed: who knows that could compute which mask stands where
-    flawed = make_flawed(context.record, round_id, entropy)
+    flawed = [] if are_late else make_flawed(context.record, round_id, entropy)
     with context.record.database.write() as session:
         job = context.running_job(session)
         round_ = session.get_one(Round, round_id)

@@ -19,6 +19,7 @@ from db.domain.recipe import TrainingRecipe
 from db.job_context import Details, JobContext
 from db.models import Campaign, CampaignCase, CaseRow, Checkpoint, Round, TrainingExample
 from db.repository.cases import component_of
+from db.repository.late import LATE, late_splits, round_checkpoints
 from db.repository.plans import round_plan
 from ml_backend.children import Line, run_children
 from ml_backend.curves import Curves
@@ -43,10 +44,17 @@ class Training:
 
 
 def train_round(context: JobContext, make_pretext: MakePretext = no_pretext) -> None:
-    """Job: train the networks of a round and offer their masks to its readers."""
+    """Job: train the networks of a round and offer their masks to its readers.
+
+    With the argument `late` nothing is trained: the networks, as they are, are asked for films that joined the round
+    while it is read.
+    """
     if context.round_id is None:
         msg = f"Job {context.job_id} trains, but names no round."
         raise InvariantError(msg)
+    if LATE in context.arguments:
+        _propose_late(context, context.round_id, make_pretext)
+        return
     with context.record.database.read() as session:
         round_ = session.get_one(Round, context.round_id)
         if round_.state is not RoundState.TRAINING:
@@ -56,6 +64,24 @@ def train_round(context: JobContext, make_pretext: MakePretext = no_pretext) -> 
         training = Training(definition.networks, definition.recipe, round_plan(session, round_.id), seed)
     train_splits(context, training, keep_maps, make_pretext)
     offer_candidates(context, context.round_id)
+
+
+def _propose_late(context: JobContext, round_id: int, make_pretext: MakePretext) -> None:
+    with context.record.database.read() as session:
+        round_ = session.get_one(Round, round_id)
+        definition, seed = round_.stage.definition, round_.stage.campaign.definition.seed
+        splits = late_splits(session, round_, context.arguments[LATE])
+        training = Training(definition.networks, definition.recipe, splits, seed)
+    train_splits(context, training, keep_maps, make_pretext)  # finished trainings are found by what they learned from
+    with context.record.database.read() as session:
+        round_ = session.get_one(Round, round_id)
+        known = {(one.network, one.fold): one.weights_digest for one in round_checkpoints(session, round_)}
+        asked = session.scalars(select(Checkpoint).where(Checkpoint.job_id == context.job_id))
+        if changed := sorted({one.network for one in asked if known[one.network, one.fold] != one.weights_digest}):
+            msg = f"{', '.join(changed)} would not be the networks that this round's readers see."
+            hint = "Pretrained weights were imported since, or the runs are gone. Late films wait for the next round."
+            raise StateError(msg, hint=hint)
+    offer_candidates(context, round_id, are_late=True)
 
 
 def train_splits(context: JobContext, training: Training, keep: Keep, make_pretext: MakePretext = no_pretext) -> None:

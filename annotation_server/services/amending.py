@@ -1,4 +1,4 @@
-"""What may change about a stage that is open, each time with a reason in the log: readers, quotas, overlap.
+"""What may change about a stage that is open, each time with a reason in the log: readers, quotas, overlap, late films.
 
 Networks, the number of candidates, threshold and canonical mask may not: that is a new stage.
 """
@@ -8,14 +8,18 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from annotation_server.services.enrolling import take_late
 from annotation_server.services.rostering import add_seats, assign_reader, count_verdicts, leave_stage
-from db import audit
+from db import audit, jobs
 from db.accounts import find_account
 from db.domain.audit import AuditAction
 from db.domain.campaign import RoundState, StageState
 from db.domain.errors import InputError, StateError
+from db.domain.provenance import JobKind
 from db.models import Stage
 from db.repository.cases import find_stage
+from db.repository.late import LATE, unproposed_cases
+from db.repository.seating import seat_drawers
 
 MAX_REASON_CHARACTERS = 500
 
@@ -85,6 +89,58 @@ def decide_verdicts(session: Session, amendment: Amendment, code: str, *, counts
     stage = amendment.find(session)
     count_verdicts(session, stage, find_account(session, code), counts=counts)
     amendment.log(session, AuditAction.STAGE_AMENDED, reader=code, counts=counts)
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Late films that joined a stage: how many, how many seats to draw them, and the job that proposes for them."""
+
+    n_films: int
+    n_to_draw: int
+    job_id: int | None
+
+    @property
+    def told(self) -> str:
+        """What was done, in a sentence or two."""
+        joined = f"{self.n_films} late films have joined."
+        if self.job_id is not None:
+            return f"{joined} The networks are asked for their masks once a worker is free (job {self.job_id})."
+        return f"{joined} {self.n_to_draw} of them are to be drawn."
+
+
+def admit_late(session: Session, amendment: Amendment) -> Admission:
+    """Let the films that were ingested since a stage opened join it.
+
+    While it is drawn they get their seats for drawing. While it is read the networks of its round, which stay as they
+    are, are asked for them by a job, and then readers get them; what an earlier such job left undone is done as well.
+
+    Raises
+    ------
+    StateError
+        If the stage is a draft, is being trained, or no film came that can join.
+    """
+    stage = amendment.find(session)
+    session.refresh(stage, with_for_update=True)
+    if stage.state is not StageState.OPEN or stage.rounds[-1].state not in {RoundState.DRAWING, RoundState.READING}:
+        msg = f"Stage {stage.address} is {stage.state}, and neither drawn nor read now; no film can join."
+        raise StateError(msg, hint="Films that come before a stage opens are among those that it opens with.")
+    late, round_ = take_late(session, stage), stage.rounds[-1]
+    job_id, n_to_draw = None, 0
+    if round_.state is RoundState.DRAWING:
+        n_to_draw = seat_drawers(session, round_, only=[member.case_id for member in late])
+    elif waiting := unproposed_cases(session, round_):
+        arguments = {LATE: waiting}
+        job = jobs.enqueue(
+            session, kind=JobKind.TRAIN, campaign_id=stage.campaign_id, round_id=round_.id, arguments=arguments
+        )
+        job_id = job.id
+    if not late and job_id is None:
+        msg = f"No film came since stage {stage.address} opened that can join it."
+        drawn = " Where it is read already, films of a stage with drawings need one." * stage.definition.with_drawing
+        raise StateError(msg, hint=f"Take films in first.{drawn}")
+    session.flush()
+    amendment.log(session, AuditAction.STAGE_AMENDED, late_films=len(late), job=job_id)
+    return Admission(len(late), n_to_draw, job_id)
 
 
 def raise_overlap(session: Session, amendment: Amendment) -> int:

@@ -233,6 +233,7 @@ def _compare_masks(record: Record, address: str) -> Likeness:
 def _lock(session: Session, stage: Stage, likeness: Likeness, *, leave_open: bool) -> None:
     advance(stage.state, StageState.LOCKED, stage=stage.address)
     round_ = stage.rounds[-1]
+    _refuse_running(session, stage, round_)  # it may propose for late films
     if round_.state not in {RoundState.READING, RoundState.DONE}:
         msg = f"Stage {stage.address} is in its {round_.state} round; there is nothing to lock yet."
         raise StateError(msg, hint=f"Run `overread stage train {stage.address}` and `overread worker` first.")

@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.domain.campaign import Arm
+from db.domain.campaign import Arm, RoundState
 from db.domain.case import CaseClass, View
 from db.domain.errors import StateError
 from db.domain.folds import assign_folds, extend_folds, sample_components
@@ -93,6 +93,35 @@ def take_cases(session: Session, stage: Stage, n_cases: int | None) -> None:
             member.stage_id = stage.id
         else:
             member.arm, member.reason = Arm.SET_ASIDE, f"shares a patient with stage {stage.name}, but has no drawing"
+
+
+def take_late(session: Session, stage: Stage) -> list[CampaignCase]:
+    """Give an open stage the films that were ingested since it opened and that no stage has.
+
+    Where the stage has drawings and is read already, only those with one: others cannot be proposed for. A film whose
+    patient an earlier stage has is set aside. Late films are never sentinels, which are drawn before any is read.
+    """
+    enrol(session, stage.campaign)
+    members = _members(session, stage.campaign)
+    of_case = component_names(stage.campaign, [member.case for member in members])
+    taken = {of_case[member.case.key] for member in members if member.stage_id not in {None, stage.id}}
+    free = [member for member in members if _is_late(member, stage)]
+    is_drawn_here = stage.rounds[-1].state is RoundState.DRAWING or not stage.definition.with_drawing
+    drawn = None if is_drawn_here else set(drawings(session, stage.campaign_id))
+    late = []
+    for member in free:
+        if of_case[member.case.key] in taken:
+            member.arm, member.reason = Arm.SET_ASIDE, "shares a patient with an earlier stage"
+        elif drawn is None or member.case.key in drawn:
+            member.stage_id = stage.id
+            late.append(member)
+    session.flush()
+    return late
+
+
+def _is_late(member: CampaignCase, stage: Stage) -> bool:
+    is_free = member.arm is Arm.READ and member.stage_id is None
+    return is_free and stage.opened_at is not None and member.case.created_at > stage.opened_at
 
 
 def draw_sentinels(session: Session, stage: Stage) -> None:

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from annotation_server import current
 from annotation_server.auth import COORDINATORS, STAFF, allow, signed_in
 from annotation_server.services.adjudicating import adjudication_queue, request_adjudication
-from annotation_server.services.amending import Amendment, assign, decide_verdicts, let_go, raise_overlap
+from annotation_server.services.amending import Amendment, admit_late, assign, decide_verdicts, let_go, raise_overlap
 from annotation_server.services.pacing import stage_pace
 from annotation_server.services.staffing import stage_roster
 from annotation_server.views.figures import locked_section, roster_charts
@@ -54,7 +54,7 @@ def readers(name: str, stage: str) -> str:
         )
 
 
-@blueprint.post("/readers/<any(assign, leave, count, overlap):verb>")
+@blueprint.post("/readers/<any(assign, leave, count, overlap, admit):verb>")
 @allow(COORDINATORS)
 def amend(name: str, stage: str, verb: str) -> AnyResponse:
     """Amend the stage, with a reason."""
@@ -71,6 +71,8 @@ def amend(name: str, stage: str, verb: str) -> AnyResponse:
         if verb == "count":
             decide_verdicts(session, amendment, code, counts=counts)
             return f"The verdicts of {code} {'count' if counts else 'do not count'}."
+        if verb == "admit":
+            return admit_late(session, amendment).told
         return f"{raise_overlap(session, amendment)} seats were added: one reader more for every case."
 
     _say(act)

@@ -1,9 +1,9 @@
 """The seats of a round: for those who draw before any candidate exists, and for those who judge."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from db.domain.campaign import Arm
@@ -16,19 +16,25 @@ SHOWN_KEYS = 10
 """Case keys that an error message lists before it only counts."""
 
 
-def seat_drawers(session: Session, round_: Round) -> None:
-    """Make a stage's seats for drawing: of its films without a drawing where it has drawings, and of its sentinels."""
+def seat_drawers(session: Session, round_: Round, *, only: Collection[int] | None = None) -> int:
+    """Make a stage's seats for drawing: of its films without a drawing where it has drawings, and of its sentinels.
+
+    With `only`, of these cases: films that joined late. How many seats that were.
+    """
+    n_made = 0
     stage = round_.stage
     drawn = drawings(session, stage.campaign_id) if stage.definition.with_drawing else {}
     query = select(CampaignCase).join(CaseRow).where(CampaignCase.stage_id == stage.id).order_by(CaseRow.key)
-    for member in session.scalars(query):
+    for member in session.scalars(query if only is None else query.where(CampaignCase.case_id.in_(only))):
         kinds = {SeatKind.SENTINEL: member.arm is Arm.SENTINEL}
         kinds[SeatKind.DRAWING] = stage.definition.with_drawing and member.case.key not in drawn
+        n_made += sum(kinds.values())
         session.add_all(
             Comparison(round_id=round_.id, case_id=member.case_id, seat=seat_number(kind, 0), kind=kind)
             for kind, is_due in kinds.items()
             if is_due
         )
+    return n_made
 
 
 def end_drawing(session: Session, round_: Round, *, leave_open: bool) -> None:
@@ -61,12 +67,17 @@ def seat_readers(
 ) -> None:
     """Make the free seats of a round's cases: one for each reader, and the two-pane subset besides.
 
+    Cases that join late get as many as the others have by then: their overlap may have been raised.
+
     Parameters
     ----------
     drawing_of
         For each case with a drawing on offer its position, and those of the machines.
     """
     definition, rng = round_.stage.definition, np.random.default_rng()
+    there = select(func.count()).where(Comparison.round_id == round_.id, Comparison.kind == SeatKind.READING)
+    n_there = session.scalars(there.group_by(Comparison.case_id)).all()
+    n_each = max(n_there, default=definition.readers_per_case)
     cases = list(case_ids)
     n_pairs = round(definition.study.pair_share * len(drawing_of))
     paired = rng.choice(sorted(drawing_of), n_pairs, replace=False).tolist()
@@ -76,7 +87,7 @@ def seat_readers(
         rank = next(ranks)
         session.add_all(
             Comparison(round_id=round_.id, case_id=case_id, seat=seat_number(SeatKind.READING, n), rank=rank)
-            for n in range(definition.readers_per_case)
+            for n in range(n_each)
         )
     for case_id, order in pairs.items():
         kind, rank = SeatKind.PAIR, next(ranks)

@@ -80,6 +80,27 @@ def train(address: str, wait: bool, leave_open: bool) -> None:  # noqa: FBT001 -
     click.echo(f"Job {job_id} waits for a worker: `overread worker`, or `overread up` which runs one.")
 
 
+@command.command(epilog="Example:\n\n    overread stage admit pilot/II --reason 'the films of May came late'")
+@_ADDRESS
+@click.option("--reason", required=True, help="For the log: why the stage is amended.")
+@click.option("--wait", is_flag=True, help="Stay until the networks were asked; ask them here where no worker runs.")
+def admit(address: str, reason: str, wait: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Let the films that were ingested since a stage opened join it.
+
+    While it is read its networks, as they are, are asked for masks of these films by a job.
+    """
+    from annotation_server.services.amending import Amendment, admit_late
+    from db import audit
+    from pipelines.cli.worker import finish
+
+    record = open_record()
+    with record.database.write() as session:
+        done = admit_late(session, Amendment(address, audit.SYSTEM, reason))
+    click.echo(f"Stage {address}: {done.told}")
+    if wait and done.job_id is not None:
+        finish(record, done.job_id)
+
+
 @command.command(epilog="Example:\n\n    overread stage lock pilot/I")
 @_ADDRESS
 @click.option("--leave-open", is_flag=True, help="Let cases without a verdict leave the stage.")

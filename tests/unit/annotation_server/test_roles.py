@@ -66,7 +66,7 @@ AUDIENCES = {
     ("POST", "/campaigns/<name>/films/upload"): COORDINATORS,
     ("GET", "/campaigns/<name>/jobs/<int:job_id>/log"): STAFF,
     ("GET", "/campaigns/<name>/<stage>/readers"): STAFF,
-    ("POST", "/campaigns/<name>/<stage>/readers/<any(assign, leave, count, overlap):verb>"): COORDINATORS,
+    ("POST", "/campaigns/<name>/<stage>/readers/<any(assign, leave, count, overlap, admit):verb>"): COORDINATORS,
     ("GET", "/campaigns/<name>/<stage>/adjudication"): STAFF,
     ("POST", "/campaigns/<name>/<stage>/adjudication"): COORDINATORS,
     ("GET", "/campaigns/<name>/exports"): STAFF,

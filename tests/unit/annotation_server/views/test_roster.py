@@ -55,6 +55,12 @@ def test_one_reader_more_for_every_case(coordinator):
     assert "seats were added" in coordinator.get(READERS).text
 
 
+def test_late_films_join_with_a_reason_or_it_is_said_why_not(coordinator):
+    assert "Let late films join" in coordinator.get(READERS).text
+    coordinator.post(f"{READERS}/admit", reason="they came late")
+    assert "No film came since stage pilot/I opened" in coordinator.get(READERS).text
+
+
 def test_without_disputes_the_queue_is_empty(coordinator):
     assert "No case waits" in coordinator.get("/campaigns/pilot/I/adjudication").text
     coordinator.post("/campaigns/pilot/I/adjudication", case="secret-case-0", code="")
