@@ -59,12 +59,23 @@ def progress(name: str) -> str:
     return _page("progress.html", name)
 
 
-@blueprint.post("/<name>/<stage>/<any(open, train, lock, unblind, close):verb>")
+@blueprint.post("/<name>/<stage>/<any(open, lock, unblind, close):verb>")
 @allow(COORDINATORS)
 def move(name: str, stage: str, verb: str) -> AnyResponse:
     """Take a stage one step further, or say why it cannot go."""
+    return _step(name, stage, verb, leave_open="leave_open" in request.form)
+
+
+@blueprint.post("/<name>/<stage>/train")
+@allow(STAFF)
+def train(name: str, stage: str) -> AnyResponse:
+    """Have a stage's networks trained; only a coordinator decides that films stay undrawn."""
+    return _step(name, stage, "train", leave_open="leave_open" in request.form and signed_in().role in COORDINATORS)
+
+
+def _step(name: str, stage: str, verb: str, *, leave_open: bool) -> AnyResponse:
     try:
-        leave_open, n_cases = "leave_open" in request.form, _n_cases(request.form.get("n_cases", ""))
+        n_cases = _n_cases(request.form.get("n_cases", ""))
         flash(_move(f"{name}/{stage}", verb, leave_open=leave_open, n_cases=n_cases), "success")
     except InvariantError:
         raise

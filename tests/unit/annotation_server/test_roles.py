@@ -94,7 +94,8 @@ AUDIENCES = {
     ("GET", "/campaigns/<name>/report"): STAFF,
     ("GET", "/campaigns/<name>/<stage>/preference"): STAFF,
     ("POST", "/campaigns/<name>/jobs/<int:job_id>/cancel"): COORDINATORS,
-    ("POST", "/campaigns/<name>/<stage>/<any(open, train, lock, unblind, close):verb>"): COORDINATORS,
+    ("POST", "/campaigns/<name>/<stage>/<any(open, lock, unblind, close):verb>"): COORDINATORS,
+    ("POST", "/campaigns/<name>/<stage>/train"): STAFF,
 }
 
 

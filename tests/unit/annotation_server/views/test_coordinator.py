@@ -59,10 +59,14 @@ def test_the_page_shows_states_and_the_next_steps(coordinator):
     assert "Lock stage I" in shown
 
 
-def test_an_engineer_sees_the_same_without_buttons(site):
-    page = site.visit("engineer").get("/campaigns/pilot").text
+def test_an_engineer_sees_the_same_and_may_train_but_nothing_else(site):
+    engineer = site.visit("engineer")
+    page = engineer.get("/campaigns/pilot").text
     assert "round 1: reading" in page
-    assert "<button" not in page.partition("<main")[2]
+    assert re.findall(r'<button[^>]* id="([^"]+)"', page.partition("<main")[2]) == ["train-I"]
+    engineer.post("/campaigns/pilot/I/train")
+    assert "6 comparisons are open" in text(engineer.get("/campaigns/pilot"))
+    assert engineer.post("/campaigns/pilot/I/lock", leave_open="on").status_code == 403
 
 
 def test_training_shows_each_network(site, coordinator):
