@@ -52,7 +52,7 @@ def fuzz(app, senders, n_examples):
     """Ask every operation so often; how many answers of each status there were."""
     statuses: Counter[int] = Counter()
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app, **senders["program"])
-    real = {"campaign": "pilot", "stage": "I", "token": senders["token"], "job_id": 1, "revision": 1}
+    real = {"campaign": "pilot", "stage": "I", "token": senders["token"], "job_id": 1, "revision": 1, "name": "0" * 32}
     operations: list[Any] = [found.ok() for found in schema.get_all_operations()]  # type: ignore[union-attr]  # raises
     for operation in sorted(operations, key=is_for_staff):  # readers first, while there is something to read
         sender = senders["program" if is_for_staff(operation) else "reader"]

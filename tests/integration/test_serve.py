@@ -114,9 +114,10 @@ class Session:
             for account in session.scalars(select(Account)):
                 account.password = HASH
 
-    def read(self, address):
-        """Everybody reads until nothing is left or the server fails."""
+    def read(self, address, begin=lambda: None):
+        """Everybody signs in, then `begin`; everybody reads until nothing is left or the server fails."""
         readers = {code: Reader(address, code) for code in CODES}
+        begin()
         with ThreadPoolExecutor(len(readers)) as threads:
             list(threads.map(self._read, readers.items()))
 
@@ -149,10 +150,8 @@ def test_no_acknowledged_verdict_is_lost_or_doubled_by_a_kill(serve, build_room,
     session = Session(build_room(n_cases=n_cases, readers=CODES))
     for _ in range(n_kills):
         process, address = serve()
-        killer = threading.Timer(random.uniform(1.0, 3.0), process.kill)  # noqa: S311 - no secret
-        killer.start()
-        with suppress(OSError, HTTPException):  # killed before everybody had signed in
-            session.read(address)
+        killer = threading.Timer(random.uniform(0.2, 2.0), process.kill)  # noqa: S311 - no secret
+        session.read(address, killer.start)
         killer.join()
     session.check()
     assert len(session.acknowledged) > 10
