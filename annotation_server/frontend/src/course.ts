@@ -193,7 +193,8 @@ export class Course {
   }
 
   private allRead(nDecided: number): void {
-    const { frame, home } = this.fittings;
+    const { frame, home, screen } = this.fittings;
+    screen.leave();
     this.sitting?.close();
     this.sitting = null;
     this.phase = "away";

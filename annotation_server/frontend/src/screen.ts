@@ -83,6 +83,13 @@ export class Screen implements GestureEvents {
     this.edit(null);
   }
 
+  /** Forgets the case, whose film may be closed then. */
+  leave(): void {
+    this.loaded = null;
+    this.choice = null;
+    this.editing = null;
+  }
+
   edit(editor: Editor | null): void {
     this.editing = editor;
     this.shades = false;
