@@ -11,6 +11,7 @@ from db.domain.campaign import Arm, RoundState, StageState
 from db.domain.case import CaseClass, View
 from db.domain.study import DRAWN
 from db.models import CampaignCase, CaseRow, Comparison, FinalMask, Stage
+from db.repository.late import unproposed_cases
 from db.repository.plans import drawings
 from db.repository.roster import present_readers
 
@@ -30,8 +31,7 @@ def stage_checks(session: Session, stage: Stage, status: StageStatus) -> Sequenc
     if stage.state is StageState.DRAFT:
         return _before_opening(session, stage)
     if stage.state is StageState.OPEN and status.round_state is RoundState.READING:
-        n_open = status.n_comparisons - status.n_decided
-        return (Check(f"{status.n_decided} of {status.n_comparisons} comparisons are decided", n_open == 0),)
+        return _before_locking(session, stage, status)
     if stage.state is StageState.OPEN:
         return _before_training(session, stage, status)
     if stage.state is StageState.LOCKED:
@@ -55,6 +55,14 @@ def _before_opening(session: Session, stage: Stage) -> Sequence[Check]:
         checks.append(Check(f"{n_patients} patients for {n_folds} folds", n_patients >= n_folds))
     n_readers, needed = len(present_readers(session, stage.id)), stage.definition.readers_per_case
     checks.append(Check(f"{n_readers} readers for {needed} a case", n_readers >= needed))
+    return checks
+
+
+def _before_locking(session: Session, stage: Stage, status: StageStatus) -> Sequence[Check]:
+    n_open = status.n_comparisons - status.n_decided
+    checks = [Check(f"{status.n_decided} of {status.n_comparisons} comparisons are decided", n_open == 0)]
+    if waiting := unproposed_cases(session, stage.rounds[-1]):
+        checks.append(Check(f"{len(waiting)} films have no candidates yet; admit late films again", is_met=False))
     return checks
 
 

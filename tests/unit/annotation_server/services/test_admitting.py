@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from annotation_server.services.amending import Amendment, admit_late
-from annotation_server.services.coordinating import lock_stage
+from annotation_server.services.coordinating import lock_stage, stage_status
+from annotation_server.services.readiness import stage_checks
 from db import jobs
 from db.domain.errors import InputError, StateError
 from db.models import AuditEntry, CampaignCase, CaseRow, Comparison, Job, now
@@ -43,6 +44,12 @@ def stage_films(campaign):
         return set(session.scalars(query))
 
 
+def unmet(campaign):
+    with campaign.record.database.read() as session:
+        stage = campaign.stage(session, "I")
+        return [check.text for check in stage_checks(session, stage, stage_status(session, stage)) if not check.is_met]
+
+
 def test_while_a_stage_is_drawn_late_films_get_seats_and_older_ones_stay_out(campaign):
     campaign.open("I")
     before = stage_films(campaign)
@@ -67,6 +74,7 @@ def test_while_it_is_read_a_job_asks_its_networks_and_the_stage_is_not_locked_me
     with pytest.raises(StateError, match="being trained"):
         lock_stage(campaign.record, "pilot/I")
     jobs.cancel(campaign.record.database, done.job_id)
+    assert "1 films have no candidates yet; admit late films again" in unmet(campaign)
     assert admit(campaign).job_id not in {None, done.job_id}, "what the cancelled job left undone is done again"
 
 
