@@ -40,16 +40,17 @@ LOG_LINES, LOG_BYTES = 200, 2**16
 
 @dataclass(frozen=True)
 class OpenStage:
-    """A stage that a reader can read now."""
+    """A stage that a reader can read now, or draw in."""
 
     campaign: str
     stage: str
+    is_drawn: bool
     n_decided: int
     n_left: int
 
     @property
     def n_total(self) -> int:
-        """All that the reader has judged and may still judge."""
+        """All that the reader has decided and may still decide."""
         return self.n_decided + self.n_left
 
 
@@ -151,9 +152,10 @@ def _open_stage(session: Session, stage: Stage, account: Account) -> OpenStage |
         return None
     own = count_own(session, reader)
     n_left = own.n_own - own.n_decided + count_free(session, reader, own)
-    if round_.state is RoundState.DRAWING and not n_left + own.n_decided:
+    is_drawn = round_.state is RoundState.DRAWING
+    if is_drawn and not n_left + own.n_decided:
         return None
-    return OpenStage(stage.campaign.name, stage.name, own.n_decided, n_left)
+    return OpenStage(stage.campaign.name, stage.name, is_drawn, own.n_decided, n_left)
 
 
 def _films(session: Session, campaign_id: int) -> dict[str, int]:

@@ -16,6 +16,8 @@ export interface Comparison {
   readonly verdict: Decision | null;
   readonly task: "choose" | "draw";
   readonly is_practice: boolean;
+  /** How many other films of the patient the reader may ask for. */
+  readonly n_serial_films: number;
   readonly with_confidence: boolean;
   readonly redraw_from_candidate: boolean;
   /** Of a practice case that was decided. */
@@ -42,6 +44,13 @@ export interface Feedback {
 export interface Guide {
   readonly version: number;
   readonly text: string;
+}
+
+/** A film of the patient, and how it stands to the one that is read; no days where the stage hides dates. */
+export interface SerialFilm {
+  readonly film_url: string;
+  readonly order: "present" | "before" | "after" | "unknown";
+  readonly days: number | null;
 }
 
 /** A drawing that is kept on the server, saved `ageS` seconds ago. */
@@ -129,6 +138,11 @@ export class Api {
 
   async guide(): Promise<Guide | null> {
     return (await this.json<{ guide: Guide | null }>("GET", `${this.stageUrl}/guide`)).guide;
+  }
+
+  /** The patient's films in order of acquisition; that they were asked for is recorded. */
+  async serial(token: string): Promise<readonly SerialFilm[]> {
+    return (await this.json<{ films: readonly SerialFilm[] }>("POST", `${this.comparison(token)}/serial`)).films;
   }
 
   /** The draft of a comparison, null if there is none. */

@@ -178,6 +178,7 @@ export class Course {
     this.phase = "reading";
     if (!sitting.isDrawn) this.showReadingPanel(new ReadingPanel(sitting.nCandidates, sitting.asksConfidence, this.room));
     frame.setProgress(this.progress.at, this.progress.of);
+    frame.offerSerial(sitting.nSerialFilms);
     frame.hush();
     screen.open(sitting.loaded, sitting.choice);
     sitting.clock.turn(this.room.isSeen);
@@ -200,6 +201,7 @@ export class Course {
     this.phase = "away";
     this.progress = { at: nDecided, of: nDecided };
     frame.setProgress(nDecided, nDecided);
+    frame.offerSerial(0);
     frame.showPanel();
     const back = command(text.previous, hint("previous"), () => this.room.run("previous"));
     const overview = h("a", { class: "command primary", href: home }, text.overview);

@@ -1,7 +1,7 @@
 /** The frame of the reading screen: bar, panes' room, panel, banner, announcements and dialogs. */
 
 import { REASONS, type UnreadableReason } from "./choice";
-import { command, h } from "./dom";
+import { command, h, relabel } from "./dom";
 import { helpDialog, keysDialog } from "./help";
 import { hint, renewHints } from "./hints";
 import { digitOf } from "./keys";
@@ -33,14 +33,17 @@ export class Frame {
   private readonly banner = h("div", { class: "banner", role: "status", hidden: "" });
   private readonly toast = h("p", { class: "toast" });
   private readonly live = h("p", { class: "visually-hidden", "aria-live": "polite" });
+  private readonly serial: HTMLButtonElement;
   private toastTimer = 0;
 
-  /** `onGuide` is called when the guide is asked for. */
+  /** `run` is called when the guide or the patient's other films are asked for. */
   constructor(
     root: HTMLElement,
     place: Place,
-    private readonly onGuide: () => void,
+    run: (action: "guide" | "serial") => void,
   ) {
+    this.serial = command(text.serial, hint("serial"), () => run("serial"), "quiet");
+    this.offerSerial(0);
     const bar = h(
       "header",
       { class: "bar" },
@@ -49,7 +52,8 @@ export class Frame {
       ...(place.phantoms ? [h("span", { class: "phantoms" }, text.phantoms)] : []),
       h("div", { class: "progress" }, this.progress, this.count),
       h("span", { class: "research" }, text.research),
-      command(text.guide, hint("guide"), () => this.onGuide(), "quiet"),
+      this.serial,
+      command(text.guide, hint("guide"), () => run("guide"), "quiet"),
       command(text.help, hint("help"), () => this.showHelp(), "quiet"),
       h("a", { class: "command quiet", href: place.home }, text.leave),
     );
@@ -80,6 +84,12 @@ export class Frame {
     this.progress.max = Math.max(1, of);
     this.progress.value = at;
     this.count.textContent = of > 0 ? text.progress(at, of) : "";
+  }
+
+  /** Whether the patient has other films to show. */
+  offerSerial(n: number): void {
+    this.serial.hidden = n === 0;
+    relabel(this.serial, text.serialOf(n));
   }
 
   /** For screen readers. */

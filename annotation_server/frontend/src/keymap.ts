@@ -20,7 +20,7 @@ const USUAL = {
   both: {
     noInfection: "KeyN", flag: "KeyF", previous: "Backspace", postpone: "KeyP", guide: "KeyH", overlayStyle: "KeyO",
     lessOpaque: "Comma", moreOpaque: "Period", autoWindow: "KeyA", contrast: "KeyC", invert: "KeyI", reset: "KeyR",
-    lungs: "KeyG", hideOverlays: "Space", window: "KeyW", level: "KeyL",
+    lungs: "KeyG", serial: "KeyS", hideOverlays: "Space", window: "KeyW", level: "KeyL",
   },
   reading: { touchUp: "KeyE", denyAll: "KeyD", toggleGrid: "KeyV", disagreement: "KeyX" },
   drawing: {

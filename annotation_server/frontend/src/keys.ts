@@ -21,7 +21,7 @@ export type ToolAction = (typeof TOOL_ACTIONS)[number];
 
 export type CaseAction =
   | "accept" | "touchUp" | "denyAll" | "noInfection" | "flag" | "previous" | "postpone" | "takeBack" | "help" | "guide"
-  | "leave"; // prettier-ignore
+  | "serial" | "leave"; // prettier-ignore
 
 export type Action = ViewAction | ToolAction | CaseAction;
 

@@ -1,5 +1,6 @@
 /** Every text that the reader sees. English; another language is another module of this shape. */
 
+import type { SerialFilm } from "./api";
 import type { Whereabouts } from "./autosave";
 import type { UnreadableReason, VerdictKind } from "./choice";
 import type { Tool } from "./hand";
@@ -45,6 +46,7 @@ const does: Readonly<Record<Changeable, string>> = {
   previous: "revise the previous verdict",
   postpone: "postpone",
   guide: "annotation guide",
+  serial: "other films of the patient",
   toggleGrid: "large film or grid",
   hideOverlays: "held: hide overlays",
   overlayStyle: "outline, fill or both",
@@ -82,7 +84,7 @@ const keys: Readonly<Record<"reading" | "view" | "drawing", readonly KeyRow[]>> 
     ["Shift 1 to 5", "also acceptable"],
     "touchUp", "denyAll", "noInfection", "flag", "previous", "postpone",
     ["Alt 1 to 5", "how sure you are, where asked"],
-    "guide",
+    "guide", "serial",
     ["Ctrl Z", "take the last verdict back"],
   ],
   view: [
@@ -120,6 +122,18 @@ export const text = {
   guideTitle: "Annotation guide",
   guideVersion: (version: number): string => `Annotation guide, version ${version}`,
   noGuide: "This campaign has no annotation guide.",
+  serial: "Other films",
+  serialOf: (n: number): string => `${n} other ${once(n, "film", "films")}`,
+  serialTitle: "Films of this patient",
+  thisFilm: "This film",
+  serialFilm: ({ order, days }: SerialFilm): string => {
+    if (days === 0) return "Same day";
+    if (days !== null) return `${Math.abs(days)} ${once(Math.abs(days), "day", "days")} ${days < 0 ? "before" : "after"}`;
+    return { present: "This film", before: "Earlier", after: "Later", unknown: "Order unknown" }[order];
+  },
+  serialPlace: (at: number, of: number, what: string): string => `Other film ${at} of ${of}: ${what}`,
+  noSerial: "There are no other films of this patient here.",
+  loading: "Loading",
   close: "Close",
   film: "Film",
 

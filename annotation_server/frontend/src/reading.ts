@@ -7,6 +7,7 @@ import "./panel.css";
 import "./dialogs.css";
 import "./lock.css";
 import "./touch.css";
+import "./serial.css";
 import { Room } from "./room";
 
 const root = document.querySelector<HTMLElement>("#reading");

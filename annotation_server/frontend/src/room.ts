@@ -5,7 +5,7 @@ import { CONFIDENCES, type Choice } from "./choice";
 import { Course, type CourseEvents } from "./course";
 import { Frame } from "./frame";
 import { guideDialog } from "./guide";
-import { learnLayout } from "./hints";
+import { keymap, learnLayout } from "./hints";
 import { Idle } from "./idle";
 import { type KeyTarget, Keyboard } from "./keyboard";
 import { type CaseAction, type ToolAction, isToolAction } from "./keys";
@@ -13,6 +13,7 @@ import { Line } from "./line";
 import { Lock, type LockEvents } from "./lock";
 import { text } from "./messages";
 import { Screen } from "./screen";
+import { serialDialog } from "./serial";
 import { Session } from "./session";
 import { Studio } from "./studio";
 import { Verdicts } from "./verdicts";
@@ -36,7 +37,7 @@ export class Room implements CourseEvents, KeyTarget, LockEvents {
     const { campaign = "", stage = "", api = "", login = "", logout = "", home = "", reader = "" } = root.dataset;
     const session = new Session(reader, csrfToken, login, logout);
     const idle = new Idle(Number(root.dataset.idleMinutes) * MINUTE_MS, localStorage);
-    this.frame = new Frame(root, { campaign, stage, home, phantoms: "phantoms" in root.dataset }, () => this.run("guide"));
+    this.frame = new Frame(root, { campaign, stage, home, phantoms: "phantoms" in root.dataset }, (action) => this.run(action));
     this.lock = new Lock(root, idle, session, login, this);
     this.line = new Line(new Api(api, session, () => this.lock.ended()), reader, this.frame);
     const isSeen = (): boolean => this.isSeen;
@@ -101,6 +102,7 @@ export class Room implements CourseEvents, KeyTarget, LockEvents {
     takeBack: () => void this.course.previous(),
     help: () => this.frame.showHelp(),
     guide: () => void this.showGuide(),
+    serial: () => void this.showSerial(),
     leave: () => void (this.studio.cancelLine() || this.course.leave()),
   };
 
@@ -154,6 +156,19 @@ export class Room implements CourseEvents, KeyTarget, LockEvents {
       const guide = await this.line.until((api) => api.guide());
       if (guide) this.frame.show(guideDialog(guide));
       else this.frame.say(text.noGuide);
+    });
+  }
+
+  private async showSerial(): Promise<void> {
+    const { present } = this.course;
+    if (!present?.nSerialFilms) return this.frame.say(text.noSerial);
+    await this.course.attempt(async () => {
+      const films = await this.line.until((api) => api.serial(present.token));
+      if (films.length < 2) this.frame.say(text.noSerial);
+      else if (present === this.course.present) {
+        const fetchFilm = (url: string): Promise<Blob> => this.line.until((api) => api.media(url));
+        this.frame.show(serialDialog(films, fetchFilm, (code) => code === keymap.codeOf("serial")));
+      }
     });
   }
 

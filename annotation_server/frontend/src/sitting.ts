@@ -41,6 +41,10 @@ export class Sitting {
     return this.loaded.comparison.n_candidates;
   }
 
+  get nSerialFilms(): number {
+    return this.loaded.comparison.n_serial_films;
+  }
+
   leave(): void {
     this.clock.turn(false);
   }
