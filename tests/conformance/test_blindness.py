@@ -50,7 +50,7 @@ SECRETS = re.compile(
     "|".join(
         [
             "secret-",  # keys, patients and sources of the cases
-            "1987|taken_on",  # the year of all films
+            r"(?<![\w/-])1987|taken_on",  # the year of all films, which a random name may hold within
             *ENCODERS,
             ': ?"(drawing|network|redraw|empty)"',  # origins; touch_up is also a verdict
             "checkpoint",
