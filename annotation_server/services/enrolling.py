@@ -99,19 +99,23 @@ def take_late(session: Session, stage: Stage) -> list[CampaignCase]:
     """Give an open stage the films that were ingested since it opened and that no stage has.
 
     Where the stage has drawings and is read already, only those with one: others cannot be proposed for. A film whose
-    patient an earlier stage has is set aside. Late films are never sentinels, which are drawn before any is read.
+    patient another stage has is set aside, and so is one of a sentinel's patient: nothing may learn from it, and late
+    films are never sentinels, which are drawn before any is read.
     """
     enrol(session, stage.campaign)
     members = _members(session, stage.campaign)
     of_case = component_names(stage.campaign, [member.case for member in members])
     taken = {of_case[member.case.key] for member in members if member.stage_id not in {None, stage.id}}
+    sentinels = {of_case[member.case.key] for member in members if member.arm is Arm.SENTINEL}
     free = [member for member in members if _is_late(member, stage)]
     is_drawn_here = stage.rounds[-1].state is RoundState.DRAWING or not stage.definition.with_drawing
     drawn = None if is_drawn_here else set(drawings(session, stage.campaign_id))
     late = []
     for member in free:
         if of_case[member.case.key] in taken:
-            member.arm, member.reason = Arm.SET_ASIDE, "shares a patient with an earlier stage"
+            member.arm, member.reason = Arm.SET_ASIDE, "shares a patient with another stage"
+        elif of_case[member.case.key] in sentinels:
+            member.arm, member.reason = Arm.SET_ASIDE, "shares a patient with a sentinel"
         elif drawn is None or member.case.key in drawn:
             member.stage_id = stage.id
             late.append(member)

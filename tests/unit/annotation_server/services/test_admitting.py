@@ -9,6 +9,7 @@ from annotation_server.services.amending import Amendment, admit_late
 from annotation_server.services.coordinating import lock_stage, stage_status
 from annotation_server.services.readiness import stage_checks
 from db import jobs
+from db.domain.campaign import Arm
 from db.domain.errors import InputError, StateError
 from db.models import AuditEntry, CampaignCase, CaseRow, Comparison, Job, now
 from db.repository.late import LATE
@@ -83,6 +84,20 @@ def test_a_film_without_a_drawing_cannot_join_a_stage_with_drawings_that_is_read
     ingest(campaign, 50)
     with pytest.raises(StateError, match="No film came"):
         admit(campaign)
+
+
+def test_a_late_film_of_a_sentinels_patient_is_set_aside(campaign):
+    campaign.open("I")
+    ingest(campaign, 50, 52)
+    with campaign.record.database.write() as session:
+        sentinel = session.scalars(select(CampaignCase).where(CampaignCase.stage_id.is_not(None))).first()
+        sentinel.arm = Arm.SENTINEL
+        late = session.scalars(select(CaseRow).where(CaseRow.key == "c50")).one()
+        late.patient, late.component = sentinel.case.patient, sentinel.case.component
+    assert admit(campaign).n_films == 1
+    with campaign.record.database.read() as session:
+        member = session.scalars(select(CampaignCase).join(CaseRow).where(CaseRow.key == "c50")).one()
+        assert (member.arm, member.reason) == (Arm.SET_ASIDE, "shares a patient with a sentinel")
 
 
 def test_without_late_films_or_a_reason_nothing_happens(campaign):
