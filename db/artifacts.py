@@ -86,7 +86,9 @@ class Store:
 
     def get_mask(self, digest: str) -> Mask:
         """The mask, bool [height, width]."""
-        return np.asarray(Image.open(io.BytesIO(self.get(digest))), dtype=np.bool_)
+        return (
+            np.asarray(Image.open(io.BytesIO(self.get(digest))).convert("L")) > 0
+        )  # Pillow's own true is a byte of 255
 
     def put_map(self, probability: ProbabilityMap) -> str:
         """Store a probability map [height, width] as PNG of 16 bits a pixel."""

@@ -106,11 +106,12 @@ def encode(mask: Mask | Alpha) -> list[int]:
         msg = f"A mask of type {mask.dtype} and shape {list(mask.shape)} was received."
         raise InputError(msg, hint="Give booleans or opacities from 0 to 255 as [height, width].")
     values = np.ascontiguousarray(mask).ravel().view(np.uint8)
+    if mask.dtype == np.bool_:
+        values = (values != 0) * np.uint8(255)  # Pillow's booleans hold 255 for true
     starts = np.concatenate([[0], np.flatnonzero(values[1:] != values[:-1]) + 1])
     lengths = np.diff(starts, append=values.size) * N_CHANNELS
     header = [(values.size * N_CHANNELS, 32), (VALUE_BITS - 1, 5), *((size - 1, 4) for size in SIZES)]
-    opacity = 255 if mask.dtype == np.bool_ else 1
-    codes, n_bits = _runs(values[starts].astype(np.int64) * opacity, lengths)
+    codes, n_bits = _runs(values[starts].astype(np.int64), lengths)
     first_codes, first_bits = np.array(header, np.int64).T
     stream = _joined(np.concatenate([first_codes, codes]), np.concatenate([first_bits, n_bits]))
     return list(stream.tobytes())

@@ -19,7 +19,7 @@ from db.models.people import Account
 
 def _rank(context: DefaultExecutionContext) -> int:
     """A hash of round, case and kind: seats of one kind before one case stand together."""
-    values: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    values: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
     return seat_rank(values["round_id"], values["case_id"], values["kind"])
 
 

@@ -129,3 +129,8 @@ def test_the_known_stream_of_a_square():
 def test_runs_longer_than_a_chunk_can_say_come_back(shape):
     for mask in (np.zeros(shape, bool), np.ones(shape, bool), np.arange(np.prod(shape)).reshape(shape) > 30_000):
         np.testing.assert_array_equal(decode(encode(mask), *shape), mask * np.uint8(255))
+
+
+def test_a_mask_whose_true_is_255_as_pillow_reads_it_is_a_mask_like_any():
+    as_pillow = np.array([[255, 0], [0, 255]], np.uint8).view(np.bool_)
+    assert encode(as_pillow) == encode(np.array([[True, False], [False, True]]))
