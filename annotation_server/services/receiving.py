@@ -22,6 +22,9 @@ MAX_FILM_BYTES = 64 * 2**20
 MAX_UNPACKED_BYTES = 2 * 2**30
 MAX_FILES = 5000
 MAX_NAME_CHARACTERS = 200
+MAX_PART_BYTES = 255
+"""What file systems take for one part of a path."""
+
 MAX_DIRECTORY_BYTES = 2 * 2**20
 """Of a ZIP file: what says which files are in it, and is read as a whole before any of them."""
 
@@ -154,7 +157,12 @@ class Reception:
         path = self.root / place
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("xb") as file:
+            file = path.open("xb")
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            msg = "Another file has the name of its folder, or is in a folder of its name."
+            raise InputError(msg, hint="Give files and folders different names.") from None
+        try:
+            with file:
                 self._copy(first, stream, file)
         except BaseException:
             path.unlink(missing_ok=True)
@@ -197,6 +205,9 @@ def _place(name: str) -> PurePosixPath:
     if not is_plain or place.is_absolute() or ".." in place.parts or not place.name:
         msg = "Its name could lead out of the folder."
         raise InputError(msg, hint="Use letters, digits, dashes and dots.")
+    if any(len(part.encode()) > MAX_PART_BYTES for part in place.parts):
+        msg = f"A part of its name has more than {MAX_PART_BYTES} bytes."
+        raise InputError(msg, hint="Use shorter names.")
     if len(name) > MAX_NAME_CHARACTERS:
         msg = f"Its name has {len(name)} characters; at most {MAX_NAME_CHARACTERS} are allowed."
         raise InputError(msg)
